@@ -1,0 +1,189 @@
+"""The interface: a model keeps a state that sums up everything seen; all else is written once over it.
+
+    p(x_1..x_T) = prod_t p(x_t | x_<t),     state_t = advance(state_{t-1}, x_t)
+
+What the state is, is the taxonomy of sequence models: nothing (unigram), the last n-1 tokens (n-gram),
+the last tau tokens (window), a learned vector (recurrent network).
+
+Shape letters: B batch, T time, V vocabulary, R rows chosen.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Integer
+
+State = TypeVar("State")
+Item = TypeVar("Item")
+Prediction = TypeVar("Prediction")
+Array = np.ndarray
+
+
+class ChainruleError(Exception):
+    """A sentence for the user: what was expected, what came, where."""
+
+
+class InputError(ChainruleError, ValueError):
+    """What was handed in cannot be used; other input would work (the command exits with 2)."""
+
+
+class FileFormatError(InputError):
+    """A file is not what it should be: foreign, damaged, or from a newer version."""
+
+
+class RunError(ChainruleError, RuntimeError):
+    """The input was fine, but the run could not do its work: disk, network, numbers (exit 1)."""
+
+
+class SequenceModel(ABC, Generic[State, Item, Prediction]):
+    """A model of sequences, read one item at a time; `predict` exists before anything was seen."""
+
+    @abstractmethod
+    def start(self, batch: int) -> State:
+        """The state of `batch` rows before their first item."""
+
+    @abstractmethod
+    def predict(self, state: State) -> Prediction:
+        """What the model expects of the next item."""
+
+    @abstractmethod
+    def advance(self, state: State, items: Item) -> State:
+        """The state after one more item a row; the state handed in stays as it was."""
+
+
+class TokenModel(SequenceModel[State, Integer[Array, "B"], Float64[Array, "B V"]], Generic[State]):
+    """A model over ids 0..V-1: `predict` gives log-probabilities in nats, each row normalised."""
+
+    @property
+    @abstractmethod
+    def vocab_size(self) -> int:
+        """V, the number of ids."""
+
+    def score(
+        self, state: State, tokens: Integer[Array, "B T"]
+    ) -> tuple[Float64[Array, "B T"], State]:
+        """Log-probability of every token given all before it in its row, and the state after the last.
+
+        This loop is the definition. A model may override it to be faster, never to say something else.
+        """
+        tokens = check_tokens(tokens, self.vocab_size)
+        log_probs = np.empty(tokens.shape, dtype=np.float64)
+        rows = np.arange(tokens.shape[0])
+        for t in range(tokens.shape[1]):
+            log_probs[:, t] = self.predict(state)[rows, tokens[:, t]]
+            state = self.advance(state, tokens[:, t])
+        return log_probs, state
+
+
+@runtime_checkable
+class CanBeSilent(Protocol):
+    """A model that may have nothing to say (0/0) and then predicts uniformly: it can tell where."""
+
+    def silent(self, state: Any, tokens: Integer[Array, "B T"]) -> Bool[Array, "B T"]:
+        """True where the prediction of that token was such a stopgap."""
+        ...
+
+
+class Batch(NamedTuple):
+    """What a learner reads at once.
+
+    items: ids [B, T]. fresh: rows [B] that begin anew, their state is reset first.
+    given: the first so many items of each row are conditioned on and not predicted; 1 is the lecture's
+    pair (X, Y), the items without the last and without the first. Where something is given, the last item
+    of a row is predicted but not read: the next batch begins with it, and the state that a step returns
+    stands before it.
+    """
+
+    items: Integer[Array, "B T"]
+    fresh: Bool[Array, "B"]
+    given: int = 0
+
+    @property
+    def read(self) -> Integer[Array, "B T_read"]:
+        """The items that the state advances over: X."""
+        return self.items[:, :-1] if self.given else self.items
+
+    @property
+    def labels(self) -> Integer[Array, "B T_labels"]:
+        """The items that are predicted: Y. Label j comes from the state after items 0..j-1."""
+        return self.items[:, self.given :]
+
+
+class Step(NamedTuple, Generic[State]):
+    """One pass forwards and back: summed nats over `count` predictions, gradients of their mean, by name,
+    and the state to carry on with, cut off from the graph."""
+
+    nats: float
+    count: int
+    gradients: dict[str, Float[Array, "..."]]
+    state: State
+
+
+Model = TypeVar("Model", covariant=True)
+
+
+class Learner(Protocol[State, Model]):
+    """A model in the making: mutable parameters, and the gradients that a training loop steps them by."""
+
+    @property
+    def parameters(self) -> Mapping[str, Float[Array, "..."]]: ...
+    def start(self, batch: int) -> State: ...
+    def gradients(self, batch: Batch, state: State) -> Step[State]: ...
+    def model(self) -> Model:
+        """An immutable model of the parameters as they are now."""
+        ...
+
+
+def rollout(
+    model: SequenceModel[State, Item, Prediction],
+    state: State,
+    steps: int,
+    choose: Callable[[Prediction], Item],
+) -> Iterator[tuple[Item, State]]:
+    """Predict, choose, advance, `steps` times: generation, decoding and k-step forecasting in one loop."""
+    for _ in range(steps):
+        item = choose(model.predict(state))
+        state = model.advance(state, item)
+        yield item, state
+
+
+def leaves(state: Any) -> Iterator[Array]:
+    """Every array of a state (an array or a tuple of states), in order."""
+    if isinstance(state, np.ndarray):
+        yield state
+    else:
+        for part in cast(tuple[Any, ...], state):
+            yield from leaves(part)
+
+
+def take_rows(state: State, rows: Integer[Array, "R"] | Bool[Array, "B"]) -> State:
+    """The state of some rows, in the order asked for: beams, reordering, dropping finished rows."""
+    if isinstance(state, np.ndarray):
+        return cast(State, state[rows])
+    parts = [take_rows(part, rows) for part in cast(tuple[Any, ...], state)]
+    return _rebuilt(state, parts)
+
+
+def reset_rows(state: State, fresh: Bool[Array, "B"], start: State) -> State:
+    """`state` with the rows marked fresh taken from `start`."""
+    if isinstance(state, np.ndarray):
+        mask = fresh.reshape(-1, *[1] * (state.ndim - 1))
+        return cast(State, np.where(mask, cast(Array, start), state))
+    pairs = zip(cast(tuple[Any, ...], state), cast(tuple[Any, ...], start), strict=True)
+    return _rebuilt(state, [reset_rows(old, fresh, new) for old, new in pairs])
+
+
+def _rebuilt(like: State, parts: list[Any]) -> State:
+    kind = cast(Any, type(like))
+    return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+
+
+def check_tokens(tokens: Integer[Array, "*shape"], vocab_size: int) -> Integer[Array, "*shape"]:
+    """`tokens`, or an InputError that names the first id outside 0..V-1 and where it stands."""
+    if tokens.size and (tokens.min() < 0 or tokens.max() >= vocab_size):
+        where = tuple(int(i) for i in np.argwhere((tokens < 0) | (tokens >= vocab_size))[0])
+        place = f"row {where[0]}" + (f", step {where[1]}" if len(where) > 1 else "")
+        raise InputError(f"tokens: expected ids in 0..{vocab_size - 1}, got {tokens[where]} at {place}")
+    return tokens

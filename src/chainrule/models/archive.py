@@ -1,0 +1,75 @@
+"""Every family of models as settings and arrays, and back: what a file needs to know of them."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.core import FileFormatError, InputError, TokenModel
+from chainrule.models.ngram import NgramModel
+from chainrule.models.recurrent import RecurrentModel
+from chainrule.models.uniform import Uniform
+from chainrule.models.window import WindowModel
+
+Array = np.ndarray
+
+
+def pack(model: TokenModel[Any]) -> tuple[str, dict[str, Any], dict[str, Array]]:
+    """The family's name, its settings and its arrays; raises InputError for a family of somebody else's."""
+    match model:
+        case Uniform():
+            return "uniform", {"size": model.size}, {}
+        case NgramModel():
+            return "ngram", *model.to_arrays()
+        case WindowModel():
+            return "window", *model.to_arrays()
+        case RecurrentModel():
+            return "recurrent", *model.to_arrays()
+        case _:
+            raise InputError(f"save: expected a model of chainrule, got {type(model).__name__}")
+
+
+def unpack(family: str, settings: dict[str, Any], arrays: dict[str, Array]) -> TokenModel[Any]:
+    """The model that was packed; raises FileFormatError when settings and arrays do not make one."""
+    try:
+        match family:
+            case "uniform":
+                return Uniform(int(settings["size"]))
+            case "ngram":
+                return NgramModel.from_arrays(settings, arrays)
+            case "window":
+                return WindowModel.from_arrays(settings, arrays)
+            case "recurrent":
+                return RecurrentModel.from_arrays(settings, arrays)
+            case _:
+                raise FileFormatError(f"model family: expected one of this version, got {family!r}")
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(f"{family} model: its settings are damaged ({error})") from error
+
+
+def describe_state(model: TokenModel[Any]) -> str:
+    """What the model's state is, in words."""
+    match model:
+        case NgramModel(counts=counts) if counts.order > 1:
+            tokens = counts.order - 1
+            return f"the last {tokens} tokens" if tokens > 1 else "the last token"
+        case WindowModel(window=window):
+            return f"the last {window} tokens"
+        case RecurrentModel(arch=arch):
+            vectors = 2 if arch.cell.name == "lstm" else 1
+            numbers = arch.layers * arch.hidden * vectors
+            return f"a vector of {numbers}"
+        case _:
+            return "nothing"
+
+
+def size(model: TokenModel[Any]) -> tuple[int, str]:
+    """How many numbers the model holds, and what they are: stored n-grams or parameters."""
+    match model:
+        case NgramModel(counts=counts):
+            return len(counts), "n-grams"
+        case WindowModel(parameters=parameters) | RecurrentModel(parameters=parameters):
+            return sum(array.size for array in parameters.values()), "parameters"
+        case _:
+            return 0, "parameters"

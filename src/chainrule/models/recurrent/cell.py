@@ -1,0 +1,74 @@
+"""What a recurrent cell is to the network around it: an input product comes in, hidden vectors go out.
+
+The product X W_x + b of all steps is taken outside, at once; a cell adds what depends on its own past.
+
+Shape letters: T time, B batch, H hidden, G = gates times H.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+Array = np.ndarray
+Weights = dict[str, Float[Array, "..."]]
+
+
+class Forward(NamedTuple):
+    """hidden: the output of each step [T, B, H]. state: after the last. tape: what `backward` needs."""
+
+    hidden: Float[Array, "T B H"]
+    state: Any
+    tape: Any
+
+
+class Backward(NamedTuple):
+    """d_input: gradient by the input product. weights: by the cell's own weights. d_state: by the state
+    that was handed in."""
+
+    d_input: Float[Array, "T B G"]
+    weights: Weights
+    d_state: Any
+
+
+class Cell(Protocol):
+    """One layer's recurrence; a value without parameters of its own."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def gates(self) -> int: ...
+    def weights(self, hidden: int, rng: np.random.Generator, dtype: Any) -> Weights:
+        """Fresh recurrent weights."""
+        ...
+
+    def bias(self, hidden: int, dtype: Any) -> Float[Array, "G"]:
+        """The input bias to begin with."""
+        ...
+
+    def start(self, batch: int, hidden: int, dtype: Any) -> Any: ...
+    def output(self, state: Any) -> Float[Array, "B H"]:
+        """The part of the state that the next layer sees."""
+        ...
+
+    def forward(self, weights: Weights, inputs: Float[Array, "T B G"], state: Any) -> Forward: ...
+    def backward(self, weights: Weights, d_hidden: Float[Array, "T B H"], tape: Any) -> Backward: ...
+
+
+def uniform(rng: np.random.Generator, shape: tuple[int, ...], width: int, dtype: Any) -> Float[Array, "..."]:
+    """U(-1/sqrt(width), 1/sqrt(width)), as torch starts its recurrent layers."""
+    return rng.uniform(-(width**-0.5), width**-0.5, shape).astype(dtype)
+
+
+def sigmoid_(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """1 / (1 + exp(-x)) in place; by tanh, which does not overflow."""
+    x *= x.dtype.type(0.5)
+    np.tanh(x, out=x)
+    x += 1
+    x *= x.dtype.type(0.5)
+    return x
+
+
+def flat(x: Float[Array, "T B K"]) -> Float[Array, "TB K"]:
+    """All steps as rows of one matrix: a weight's gradient is then a single product."""
+    return x.reshape(-1, x.shape[-1])

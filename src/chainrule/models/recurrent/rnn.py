@@ -1,0 +1,62 @@
+"""The simple recurrent network (Elman 1990).
+
+    H_t = tanh(X_t W_x + H_{t-1} W_h + b)
+
+which is [X_t H_{t-1}] times the two matrices stacked. Backwards, with A_t the argument of tanh:
+
+    dA_t = (dH_t + dA_{t+1} W_h^T) (1 - H_t^2),   dW_h = sum_t H_{t-1}^T dA_t,   dX_t W_x = dA_t
+
+Shape letters: T time, B batch, H hidden.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from chainrule.models.recurrent.cell import Backward, Forward, Weights, flat, uniform
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Rnn:
+    """The state of a layer is H [B, H]."""
+
+    name = "rnn"
+    gates = 1
+
+    def weights(self, hidden: int, rng: np.random.Generator, dtype: Any) -> Weights:
+        return {"recurrent": uniform(rng, (hidden, hidden), hidden, dtype)}
+
+    def bias(self, hidden: int, dtype: Any) -> Float[Array, "H"]:
+        return np.zeros(hidden, dtype)
+
+    def start(self, batch: int, hidden: int, dtype: Any) -> Float[Array, "B H"]:
+        return np.zeros((batch, hidden), dtype)
+
+    def output(self, state: Float[Array, "B H"]) -> Float[Array, "B H"]:
+        return state
+
+    def forward(
+        self, weights: Weights, inputs: Float[Array, "T B H"], state: Float[Array, "B H"]
+    ) -> Forward:
+        hiddens = np.empty((len(inputs) + 1, *state.shape), inputs.dtype)
+        hiddens[0] = state
+        for t, x in enumerate(inputs):
+            a = np.matmul(hiddens[t], weights["recurrent"], out=hiddens[t + 1])
+            a += x
+            np.tanh(a, out=a)
+        return Forward(hiddens[1:], hiddens[-1].copy(), hiddens)
+
+    def backward(self, weights: Weights, d_hidden: Float[Array, "T B H"], tape: Any) -> Backward:
+        hiddens: Array = tape
+        back = np.ascontiguousarray(weights["recurrent"].T)
+        d_a = 1 - hiddens[1:] * hiddens[1:]
+        flow = np.zeros_like(hiddens[0])
+        for t in reversed(range(len(d_hidden))):
+            flow += d_hidden[t]
+            d_a[t] *= flow
+            np.matmul(d_a[t], back, out=flow)
+        return Backward(d_a, {"recurrent": flat(hiddens[:-1]).T @ flat(d_a)}, flow)
