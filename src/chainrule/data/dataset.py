@@ -1,0 +1,64 @@
+"""A text in three parts as ids, everything that is fitted fitted on the first part alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int32
+
+from chainrule.core import InputError
+from chainrule.data.codec import Codec, letters_only
+from chainrule.data.partition import split_bounds
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A stretch of text as it is modelled (cleaned, where cleaning was asked for), and its ids."""
+
+    text: str
+    ids: Int32[np.ndarray, "T"]
+
+    def head(self, tokens: int) -> "Part":
+        """Its first tokens only; the text is cut in proportion, where tokens are not characters."""
+        if tokens >= len(self.ids):
+            return self
+        return Part(self.text[: round(len(self.text) * tokens / len(self.ids))], self.ids[:tokens])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training, validation and test part; the last two may be empty."""
+
+    codec: Codec
+    train: Part
+    valid: Part
+    test: Part
+
+
+def split_text(text: str, *, valid: float = 0.1, test: float = 0.1, clean: bool = False) -> tuple[str, str, str]:
+    """Three contiguous texts: the last `test` of the characters to test, the last `valid` of the rest to
+    validate. The book's cleaning, where asked for, comes before the cut."""
+    text = letters_only(text) if clean else text
+    ends = split_bounds(len(text), valid, test)
+    return text[: ends.train], text[ends.train : ends.valid], text[ends.valid :]
+
+
+def make_dataset(
+    train: str,
+    valid: str = "",
+    test: str = "",
+    *,
+    tokenizer: str = "characters",
+    min_freq: int = 1,
+    bpe_size: int = 2000,
+    clean: bool = False,
+) -> Dataset:
+    """Three texts as ids; tokeniser and vocabulary come from the training text.
+
+    Raises InputError when the training text is empty, or cleaning leaves nothing of it.
+    """
+    parts = [letters_only(text) if clean else text for text in (train, valid, test)]
+    if not parts[0].strip():
+        left = "no letters a-z" if train.strip() else "nothing"
+        raise InputError(f"training text: expected some text, got {left}")
+    codec = Codec.fit(parts[0], tokenizer, min_freq=min_freq, bpe_size=bpe_size, clean=clean)
+    return Dataset(codec, *(Part(text, codec.encode(text)) for text in parts))

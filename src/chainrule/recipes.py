@@ -1,0 +1,285 @@
+"""Which model for this text, how big, and how it is trained; and the ladder of models that `compare` climbs.
+
+A recipe is a value. What it leaves open (None) is chosen from the size of the text, or, for n-grams, on the
+validation part; the filled-in recipe comes back with the model.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from jaxtyping import Integer
+
+from chainrule.core import InputError, TokenModel
+from chainrule.data.dataset import Dataset, Part
+from chainrule.data.partition import random_batches, sequential_batches
+from chainrule.models.archive import describe_state, size
+from chainrule.models.ngram import NgramCounts, NgramModel, Smoothing, count_ngrams
+from chainrule.models.ngram.smoothing import AddK, make_smoothing
+from chainrule.models.recurrent import RecurrentLearner
+from chainrule.models.uniform import Uniform
+from chainrule.models.window import WindowLearner
+from chainrule.tasks.comparison import Billed, Candidate, CurvePoint, Fitted, Row, compare
+from chainrule.tasks.evaluation import TextCounts, evaluate, mean_nats_in_rows, surprisal
+from chainrule.tasks.generation import Sampling, generate, sampler
+from chainrule.training import SGD, Adam, Training, constant, cosine, train
+from chainrule.training.loop import Limits, Progress
+
+Tokens = Integer[np.ndarray, "T"]
+Tell = Callable[[float], None]
+KINDS = ("uniform", "unigram", "bigram", "ngram", "window", "rnn", "gru", "lstm")
+COUNTED = ("uniform", "unigram", "bigram", "ngram")
+HIGHEST_ORDER = 10
+ADD_K = (1.0, 0.1, 0.01, 0.001)
+CHOOSING = 50_000  # validation tokens that the choice of an order looks at
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train and how. kind: one of KINDS.
+
+    order, smoothing, k: of n-grams (order and k None: the best on the validation part).
+    hidden, layers, embedding, window: of networks (embedding 0: one-hot input).
+    batch, steps: rows and time steps of a batch. rate: learning rate. clip: of the gradient's norm.
+    seconds: a limit of time, None for none.
+    """
+
+    kind: str = "lstm"
+    order: int | None = None
+    smoothing: str = "witten-bell"
+    k: float | None = None
+    hidden: int | None = None
+    layers: int = 1
+    embedding: int | None = None
+    window: int = 8
+    epochs: int | None = None
+    seconds: float | None = None
+    batch: int = 32
+    steps: int = 64
+    partition: str = "sequential"
+    optimizer: str = "adam"
+    rate: float | None = None
+    clip: float = 1.0
+    patience: int = 4
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Cooked:
+    """A model, the recipe with every blank filled in, and how training went (None for counted models)."""
+
+    model: TokenModel[Any]
+    recipe: Recipe
+    training: Training[Any] | None = None
+
+
+def cook(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None = None) -> Cooked:
+    """Fit the recipe's model on the training part of `data`."""
+    tokens, valid, vocab_size = data.train.ids, data.valid.ids, data.codec.vocab_size
+    match recipe.kind:
+        case "uniform":
+            return Cooked(Uniform(vocab_size), recipe)
+        case "unigram" | "bigram":
+            recipe = replace(recipe, order=1 if recipe.kind == "unigram" else 2, smoothing="add-k", k=1.0)
+            return _count(recipe, tokens, valid, vocab_size)
+        case "ngram":
+            return _count(recipe, tokens, valid, vocab_size)
+        case "window" | "rnn" | "gru" | "lstm":
+            return _learn(_filled(recipe, len(tokens), vocab_size), data, report)
+        case _:
+            raise InputError(f"model: expected one of {', '.join(KINDS)}, got {recipe.kind!r}")
+
+
+def _count(recipe: Recipe, tokens: Tokens, valid: Tokens, vocab_size: int) -> Cooked:
+    """Counts to the order asked for; with it open, to the order that predicts the validation part best."""
+    if recipe.order is not None:
+        smoothing = make_smoothing(recipe.smoothing, 1.0 if recipe.k is None else recipe.k)
+        counts = count_ngrams([tokens], vocab_size, recipe.order)
+        return Cooked(NgramModel(counts, smoothing), replace(recipe, k=getattr(smoothing, "k", None)))
+    counts = count_ngrams([tokens], vocab_size, min(HIGHEST_ORDER, max(len(tokens), 1)))
+    if not len(valid):
+        order = min(5, counts.order)
+        smoothing = make_smoothing(recipe.smoothing, 1.0 if recipe.k is None else recipe.k)
+    else:
+        order, smoothing = _best_order(recipe, counts, valid[:CHOOSING])
+    chosen = replace(recipe, order=order, k=getattr(smoothing, "k", None))
+    return Cooked(NgramModel(counts.up_to(order), smoothing), chosen)
+
+
+def _best_order(recipe: Recipe, counts: NgramCounts, valid: Tokens) -> tuple[int, Smoothing]:
+    """The order, and for add-k the k, with the fewest nats; higher orders are left once two got worse."""
+    ks = ADD_K if recipe.k is None else (recipe.k,)
+    smoothings = [AddK(k) for k in ks] if recipe.smoothing == "add-k" else [make_smoothing(recipe.smoothing)]
+    best: tuple[float, int, Smoothing] = (math.inf, 1, smoothings[0])
+    for order in range(1, counts.order + 1):
+        for smoothing in smoothings:
+            nats = float(surprisal(NgramModel(counts.up_to(order), smoothing), valid).sum())
+            best = min(best, (nats, order, smoothing), key=lambda found: found[0])
+        if order >= best[1] + 2:
+            break
+    return best[1], best[2]
+
+
+def _filled(recipe: Recipe, tokens: int, vocab_size: int) -> Recipe:
+    """The blanks of a network's recipe, from the size of the text."""
+    hidden = recipe.hidden or (128 if tokens < 50_000 else 256)
+    one_hot = vocab_size <= 256 and recipe.kind != "window"
+    adam = recipe.optimizer == "adam"
+    return replace(
+        recipe,
+        hidden=hidden,
+        embedding=recipe.embedding if recipe.embedding is not None else (0 if one_hot else 64),
+        epochs=recipe.epochs or (10_000 if recipe.seconds else 20),
+        rate=recipe.rate if recipe.rate is not None else (4e-3 if adam else 1.0),
+        steps=min(recipe.steps, max(1, (tokens - 1) // 2)),
+    )
+
+
+def _learn(
+    recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None
+) -> Cooked:
+    """Train a network whose recipe has no blanks."""
+    started = time.monotonic()
+    assert recipe.hidden and recipe.epochs and recipe.rate is not None and recipe.embedding is not None
+    rng = np.random.default_rng(recipe.seed)
+    vocab_size = data.codec.vocab_size
+    learner: Any = (
+        WindowLearner(
+            vocab_size,
+            window=recipe.window,
+            embedding=recipe.embedding or 32,
+            hidden=recipe.hidden,
+            rng=rng,
+        )
+        if recipe.kind == "window"
+        else RecurrentLearner(
+            vocab_size,
+            cell=recipe.kind,
+            layers=recipe.layers,
+            hidden=recipe.hidden,
+            embedding=recipe.embedding,
+            rng=rng,
+        )
+    )
+    match recipe.partition:
+        case "sequential":
+            batches = sequential_batches
+        case "random":
+            batches = random_batches
+        case _:
+            raise InputError(f"partition: expected sequential or random, got {recipe.partition!r}")
+    match recipe.optimizer:
+        case "adam":
+            optimizer, schedule = Adam(recipe.rate), cosine
+        case "sgd":
+            optimizer, schedule = SGD(recipe.rate), constant
+        case _:
+            raise InputError(f"optimizer: expected adam or sgd, got {recipe.optimizer!r}")
+    seconds = None if recipe.seconds is None else recipe.seconds - (time.monotonic() - started)
+    training = train(
+        learner,
+        partial(batches, data.train.ids, recipe.batch, recipe.steps, rng),
+        optimizer,
+        limits=Limits(recipe.epochs, recipe.patience, seconds),
+        theta=recipe.clip,
+        schedule=schedule,
+        validate=partial(mean_nats_in_rows, tokens=data.valid.ids) if len(data.valid.ids) else None,
+        report=report,
+    )
+    return Cooked(training.model, recipe, training)
+
+
+def ladder(data: Dataset, seed: int) -> list[Candidate]:
+    """From guessing to long short-term memory, in the order of the lecture."""
+    counted = [
+        ("uniform", Recipe("uniform")),
+        ("unigram", Recipe("unigram")),
+        ("bigram", Recipe("bigram")),
+        ("add-k", Recipe("ngram", smoothing="add-k")),
+        ("Witten-Bell", Recipe("ngram", smoothing="witten-bell")),
+    ]
+    networks = [
+        ("window MLP", Recipe("window", seed=seed)),
+        ("RNN", Recipe("rnn", seed=seed)),
+        ("GRU", Recipe("gru", seed=seed)),
+        ("LSTM", Recipe("lstm", seed=seed)),
+    ]
+    return [
+        *(Candidate(name, partial(_fit_candidate, recipe, data)) for name, recipe in counted),
+        *(Candidate(name, partial(_fit_candidate, recipe, data), timed=True) for name, recipe in networks),
+    ]
+
+
+def _fit_candidate(recipe: Recipe, data: Dataset, seconds: float, tell: Tell) -> Fitted:
+    timed = recipe.kind not in COUNTED
+    cooked = cook(
+        replace(recipe, seconds=seconds) if timed else recipe, data, lambda progress: tell(progress.done)
+    )
+    count, unit = size(cooked.model)
+    name, curve, tokens, note = None, (), len(data.train.ids), None
+    if isinstance(cooked.model, NgramModel) and recipe.kind == "ngram":
+        name = f"{cooked.model.smoothing.name} {cooked.model.order}-gram"
+    if cooked.training:
+        curve = tuple(CurvePoint(p.seconds, p.epoch, p.nats, p.valid) for p in cooked.training.history)
+        tokens, note = cooked.training.tokens, cooked.training.advice
+    return Fitted(cooked.model, describe_state(cooked.model), count, unit, tokens, curve, name, note)
+
+
+def bill(model: TokenModel[Any], part: Part, data: Dataset) -> Billed:
+    """The evaluation of a part of a data set, read as one row."""
+    nats = surprisal(model, part.ids)
+    codec = data.codec
+    report = evaluate(
+        nats,
+        part.ids,
+        TextCounts.of(part.text),
+        model=model,
+        tokenizer=codec.tokenizer.name,
+        loses=codec.loses,
+        unknown_id=codec.vocabulary.unknown_id,
+    )
+    return Billed(report, nats)
+
+
+def compare_models(
+    data: Dataset,
+    *,
+    budget: float = 90.0,
+    seed: int = 0,
+    sample_length: int = 200,
+    report: Callable[[str, float], None] | None = None,
+) -> Iterator[Row]:
+    """The ladder on a data set with a test part: a row as soon as its model is done.
+
+    Raises InputError when there is nothing to test or to validate on.
+    """
+    for name, part in (("validation", data.valid), ("test", data.test)):
+        if not len(part.ids):
+            raise InputError(f"{name} part: expected at least one token, got none; the text is too short")
+    rng = np.random.default_rng(seed)
+    banned = () if data.codec.vocabulary.unknown_id is None else (data.codec.vocabulary.unknown_id,)
+    prompt = data.test.ids[None, :20]
+
+    def speak(model: TokenModel[Any]) -> str:
+        choose = sampler(Sampling(banned=banned), np.random.default_rng(seed))
+        ids = [int(tokens[0]) for tokens in generate(model, prompt, sample_length, choose)]
+        return data.codec.decode(np.array(ids, dtype=np.int64))
+
+    return compare(
+        ladder(data, seed),
+        budget=budget,
+        bill_train=lambda model: bill(model, data.train.head(len(data.test.ids)), data),
+        bill_held_out=lambda model: bill(model, data.test, data),
+        speak=speak,
+        rng=rng,
+        report=report,
+    )
+
+
+def recipe_settings(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a model file stores it."""
+    return asdict(recipe)
