@@ -10,6 +10,7 @@ Shape letters: B batch, T time, V vocabulary, R rows chosen.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
@@ -61,9 +62,7 @@ class TokenModel(SequenceModel[State, Integer[Array, "B"], Float64[Array, "B V"]
     def vocab_size(self) -> int:
         """V, the number of ids."""
 
-    def score(
-        self, state: State, tokens: Integer[Array, "B T"]
-    ) -> tuple[Float64[Array, "B T"], State]:
+    def score(self, state: State, tokens: Integer[Array, "B T"]) -> tuple[Float64[Array, "B T"], State]:
         """Log-probability of every token given all before it in its row, and the state after the last.
 
         This loop is the definition. A model may override it to be faster, never to say something else.
@@ -111,7 +110,8 @@ class Batch(NamedTuple):
         return self.items[:, self.given :]
 
 
-class Step(NamedTuple, Generic[State]):
+@dataclass(frozen=True, eq=False)
+class Step(Generic[State]):
     """One pass forwards and back: summed nats over `count` predictions, gradients of their mean, by name,
     and the state to carry on with, cut off from the graph."""
 

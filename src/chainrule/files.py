@@ -10,7 +10,7 @@ import json
 import os
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -50,7 +50,7 @@ def check_output(path: Path, *, force: bool) -> Path:
 
 
 @contextlib.contextmanager
-def written_aside(path: Path) -> Iterator[IO[bytes]]:
+def written_aside(path: Path) -> Generator[IO[bytes]]:
     """A file under a temporary name in the same folder that takes its name once it is whole and on disk.
 
     Raises RunError when the disk refuses; what stood at `path` before then still stands.

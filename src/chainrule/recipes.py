@@ -5,16 +5,15 @@ validation part; the filled-in recipe comes back with the model.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Integer
 
-from chainrule.core import InputError, TokenModel
+from chainrule.core import Batch, InputError, Learner, TokenModel
 from chainrule.data.dataset import Dataset, Part
 from chainrule.data.partition import random_batches, sequential_batches
 from chainrule.models.archive import describe_state, size
@@ -26,7 +25,7 @@ from chainrule.models.window import WindowLearner
 from chainrule.tasks.comparison import Billed, Candidate, CurvePoint, Fitted, Row, compare
 from chainrule.tasks.evaluation import TextCounts, evaluate, mean_nats_in_rows, surprisal
 from chainrule.tasks.generation import Sampling, generate, sampler
-from chainrule.training import SGD, Adam, Training, constant, cosine, train
+from chainrule.training import SGD, Adam, Optimizer, Training, constant, cosine, train
 from chainrule.training.loop import Limits, Progress
 
 Tokens = Integer[np.ndarray, "T"]
@@ -125,72 +124,68 @@ def _best_order(recipe: Recipe, counts: NgramCounts, valid: Tokens) -> tuple[int
 
 
 def _filled(recipe: Recipe, tokens: int, vocab_size: int) -> Recipe:
-    """The blanks of a network's recipe, from the size of the text."""
-    hidden = recipe.hidden or (128 if tokens < 50_000 else 256)
+    """The blanks of a network's recipe, from the size of the text and the time there is."""
+
+    def either(given: int | None, otherwise: int) -> int:
+        return otherwise if given is None else given
+
+    short = recipe.seconds is not None and recipe.seconds < 60
     one_hot = vocab_size <= 256 and recipe.kind != "window"
-    adam = recipe.optimizer == "adam"
     return replace(
         recipe,
-        hidden=hidden,
-        embedding=recipe.embedding if recipe.embedding is not None else (0 if one_hot else 64),
-        epochs=recipe.epochs or (10_000 if recipe.seconds else 20),
-        rate=recipe.rate if recipe.rate is not None else (4e-3 if adam else 1.0),
+        hidden=either(recipe.hidden, 128 if tokens < 50_000 or short else 256),
+        embedding=either(recipe.embedding, 0 if one_hot else 64),
+        epochs=either(recipe.epochs, 10_000 if recipe.seconds else 20),
+        rate=recipe.rate if recipe.rate is not None else (4e-3 if recipe.optimizer == "adam" else 1.0),
         steps=min(recipe.steps, max(1, (tokens - 1) // 2)),
     )
 
 
-def _learn(
-    recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None
-) -> Cooked:
+def _learn(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None) -> Cooked:
     """Train a network whose recipe has no blanks."""
-    started = time.monotonic()
-    assert recipe.hidden and recipe.epochs and recipe.rate is not None and recipe.embedding is not None
     rng = np.random.default_rng(recipe.seed)
-    vocab_size = data.codec.vocab_size
-    learner: Any = (
-        WindowLearner(
-            vocab_size,
-            window=recipe.window,
-            embedding=recipe.embedding or 32,
-            hidden=recipe.hidden,
-            rng=rng,
-        )
-        if recipe.kind == "window"
-        else RecurrentLearner(
-            vocab_size,
-            cell=recipe.kind,
-            layers=recipe.layers,
-            hidden=recipe.hidden,
-            embedding=recipe.embedding,
-            rng=rng,
-        )
-    )
-    match recipe.partition:
-        case "sequential":
-            batches = sequential_batches
-        case "random":
-            batches = random_batches
-        case _:
-            raise InputError(f"partition: expected sequential or random, got {recipe.partition!r}")
-    match recipe.optimizer:
-        case "adam":
-            optimizer, schedule = Adam(recipe.rate), cosine
-        case "sgd":
-            optimizer, schedule = SGD(recipe.rate), constant
-        case _:
-            raise InputError(f"optimizer: expected adam or sgd, got {recipe.optimizer!r}")
-    seconds = None if recipe.seconds is None else recipe.seconds - (time.monotonic() - started)
+    epochs = cast(int, recipe.epochs)
     training = train(
-        learner,
-        partial(batches, data.train.ids, recipe.batch, recipe.steps, rng),
-        optimizer,
-        limits=Limits(recipe.epochs, recipe.patience, seconds),
+        _learner(recipe, data.codec.vocab_size, rng),
+        partial(_partition(recipe.partition), data.train.ids, recipe.batch, recipe.steps, rng),
+        _optimizer(recipe),
+        limits=Limits(epochs, recipe.patience, recipe.seconds),
         theta=recipe.clip,
-        schedule=schedule,
+        schedule=cosine if recipe.optimizer == "adam" else constant,
         validate=partial(mean_nats_in_rows, tokens=data.valid.ids) if len(data.valid.ids) else None,
         report=report,
     )
     return Cooked(training.model, recipe, training)
+
+
+def _learner(recipe: Recipe, vocab_size: int, rng: np.random.Generator) -> Learner[Any, TokenModel[Any]]:
+    hidden, embedding = cast(int, recipe.hidden), cast(int, recipe.embedding)
+    if recipe.kind == "window":
+        return WindowLearner(vocab_size, window=recipe.window, embedding=embedding, hidden=hidden, rng=rng)
+    return RecurrentLearner(
+        vocab_size, cell=recipe.kind, layers=recipe.layers, hidden=hidden, embedding=embedding, rng=rng
+    )
+
+
+def _partition(name: str) -> Callable[[Tokens, int, int, np.random.Generator], Iterator[Batch]]:
+    match name:
+        case "sequential":
+            return sequential_batches
+        case "random":
+            return random_batches
+        case _:
+            raise InputError(f"partition: expected sequential or random, got {name!r}")
+
+
+def _optimizer(recipe: Recipe) -> Optimizer:
+    rate = cast(float, recipe.rate)
+    match recipe.optimizer:
+        case "adam":
+            return Adam(rate)
+        case "sgd":
+            return SGD(rate)
+        case _:
+            raise InputError(f"optimizer: expected adam or sgd, got {recipe.optimizer!r}")
 
 
 def ladder(data: Dataset, seed: int) -> list[Candidate]:

@@ -76,4 +76,3 @@ class Codec:
         """The tokens of a text that the vocabulary lacks, each once, in order of appearance."""
         known = self.vocabulary.ids
         return list(dict.fromkeys(token for token in self.split(text) if token not in known))
-

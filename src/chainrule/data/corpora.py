@@ -22,12 +22,12 @@ from chainrule.core import InputError, RunError
 
 @dataclass(frozen=True)
 class Known:
-    """A corpus that the package knows by name. url: where from, or None when it is embedded."""
+    """A corpus that the package knows by name. url: where from, empty when it is embedded."""
 
     name: str
     title: str
-    url: str | None = None
-    sha256: str | None = None
+    url: str = ""
+    sha256: str = ""
     terms: str = "public domain"
 
 
@@ -119,14 +119,14 @@ def fetch(known: Known, folder: Path, *, progress: Any = False) -> Path:
     import requests
 
     path = folder / f"{known.name}.txt"
-    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=30)
+    downloader: Any = pooch.HTTPDownloader(progressbar=progress, timeout=30)
     pooch.get_logger().setLevel("ERROR")
     try:
         pooch.retrieve(
             known.url, f"sha256:{known.sha256}", fname=path.name, path=folder, downloader=downloader
         )
     except requests.HTTPError as error:
-        raise RunError(f"corpus {known.name}: {known.url} answered {error.response.status_code}") from error
+        raise RunError(f"corpus {known.name}: expected a file, got {error}") from error
     except requests.exceptions.ConnectionError as error:
         hint = f"; or put {path.name} into a folder and set CHAINRULE_DATA to it"
         raise RunError(f"corpus {known.name}: {known.url} cannot be reached{hint}") from error

@@ -34,7 +34,9 @@ class Dataset:
     test: Part
 
 
-def split_text(text: str, *, valid: float = 0.1, test: float = 0.1, clean: bool = False) -> tuple[str, str, str]:
+def split_text(
+    text: str, *, valid: float = 0.1, test: float = 0.1, clean: bool = False
+) -> tuple[str, str, str]:
     """Three contiguous texts: the last `test` of the characters to test, the last `valid` of the rest to
     validate. The book's cleaning, where asked for, comes before the cut."""
     text = letters_only(text) if clean else text

@@ -62,4 +62,3 @@ def _powers(base: np.uint64, n: int) -> UInt64[np.ndarray, "n"]:
     factors = np.full(n, base, dtype=np.uint64)
     factors[:1] = 1
     return np.cumprod(factors)
-

@@ -49,9 +49,7 @@ def _check(tokens: Tokens, batch: int, steps: int) -> None:
         )
 
 
-def random_batches(
-    tokens: Tokens, batch: int, steps: int, rng: np.random.Generator
-) -> Iterator[Batch]:
+def random_batches(tokens: Tokens, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
     """One epoch of windows of `steps` labels each, in random order, from a random offset.
 
     Each token is a label at most once; over the offsets every token but the first is one. The last batch
@@ -67,9 +65,7 @@ def random_batches(
         yield Batch(items, np.ones(len(rows), dtype=bool), given=1)
 
 
-def sequential_batches(
-    tokens: Tokens, batch: int, steps: int, rng: np.random.Generator
-) -> Iterator[Batch]:
+def sequential_batches(tokens: Tokens, batch: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
     """One epoch of `batch` long rows, read side by side `steps` labels at a time, from a random offset.
 
     Each row continues the same row of the batch before, so the state may be carried; only the first batch

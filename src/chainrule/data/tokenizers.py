@@ -192,7 +192,7 @@ class Bpe:
 
     def join(self, tokens: Sequence[str]) -> str:
         ids = [self._model.token_to_id(token) for token in tokens]
-        return cast(str, self._model.decode(ids))
+        return self._model.decode([i for i in ids if i is not None])
 
     def settings(self) -> dict[str, Any]:
         return {"definition": json.loads(self.definition)}

@@ -41,9 +41,10 @@ class Vocabulary:
         if min_freq < 1:
             raise InputError(f"min_freq: expected at least 1, got {min_freq}")
         frequency = Counter(tokens)
-        head = list(dict.fromkeys([*([unknown] if unknown is not None else []), *reserved]))
+        symbols = [*([] if unknown is None else [unknown]), *reserved]
+        head: dict[str, None] = dict.fromkeys(symbols)
         kept = sorted(
-            (token for token, n in frequency.items() if n >= min_freq and token not in set(head)),
+            (token for token, n in frequency.items() if n >= min_freq and token not in head),
             key=lambda token: (-frequency[token], token),
         )
         order = (*head, *kept)

@@ -31,7 +31,5 @@ class Uniform(TokenModel[Nothing]):
         check_tokens(items, self.size)
         return state
 
-    def score(
-        self, state: Nothing, tokens: Integer[Array, "B T"]
-    ) -> tuple[Float64[Array, "B T"], Nothing]:
+    def score(self, state: Nothing, tokens: Integer[Array, "B T"]) -> tuple[Float64[Array, "B T"], Nothing]:
         return np.full(check_tokens(tokens, self.size).shape, -np.log(self.size)), state

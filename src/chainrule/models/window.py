@@ -39,7 +39,8 @@ def hidden_layer(
     parameters: Parameters, windows: Integer[Array, "N tau"]
 ) -> tuple[Float[Array, "N tauD"], Float[Array, "N H"]]:
     """The embedded windows and what the hidden layer makes of them."""
-    embedded = parameters["embedding"][windows].reshape(len(windows), -1)
+    width = windows.shape[1] * parameters["embedding"].shape[1]
+    embedded = parameters["embedding"][windows].reshape(len(windows), width)
     return embedded, np.tanh(embedded @ parameters["hidden.weight"] + parameters["hidden.bias"])
 
 
@@ -65,9 +66,7 @@ class WindowModel(TokenModel[Window]):
         _, hidden = hidden_layer(self.parameters, state)
         return log_softmax(hidden @ self.parameters["output.weight"] + self.parameters["output.bias"])
 
-    def score(
-        self, state: Window, tokens: Integer[Array, "B T"]
-    ) -> tuple[Float64[Array, "B T"], Window]:
+    def score(self, state: Window, tokens: Integer[Array, "B T"]) -> tuple[Float64[Array, "B T"], Window]:
         """All windows as rows of one product."""
         check_tokens(tokens, self.vocab_size)
         windows = windows_before(state, tokens)

@@ -166,9 +166,7 @@ def block_bootstrap(
     sums = np.concatenate([np.zeros(1), np.cumsum(values)])
     block_sums = sums[block:] - sums[:-block]
     count = math.ceil(len(values) / block)
-    means = np.array(
-        [rng.choice(block_sums, count).sum() / (count * block) for _ in range(draws)]
-    )
+    means = np.array([rng.choice(block_sums, count).sum() / (count * block) for _ in range(draws)])
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(values.mean()), float(low), float(high))
 

@@ -97,6 +97,7 @@ class Evaluation:
             "bits_per_byte": finite_or_name(self.bits_per_byte),
             "tokenizer": self.tokenizer,
             "loses": self.loses,
+            "codes_everything": self.codes_everything,
         }
 
 

@@ -114,7 +114,8 @@ def train(
         raise InputError(f"clip: expected a positive norm, got {theta}")
     run = _Run(learner, optimizer, limits, theta, schedule, validate, report)
     try:
-        stopped = run.epochs(epoch)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is looked for by name
+            stopped = run.epochs(epoch)
     except KeyboardInterrupt:
         stopped = "interrupted"
     if stopped not in ("diverged", "early"):

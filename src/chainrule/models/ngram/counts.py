@@ -162,7 +162,7 @@ def counts_from_arrays(arrays: dict[str, Array], vocab_size: int, order: int) ->
             and keys.ndim == counts.ndim == 1
             and len(keys) == len(counts) > 0
             and bool((np.diff(keys) > 0).all())
-            and 0 <= keys[0]
+            and keys[0] >= 0
             and keys[-1] < contexts * vocab_size
             and counts.min() > 0
         )

@@ -53,9 +53,7 @@ class NgramModel(TokenModel[History]):
         totals, types = self._evidence(contexts[..., None])
         return self._log(hits, totals, types, _known(state)[:, None])
 
-    def score(
-        self, state: History, tokens: Integer[Array, "B T"]
-    ) -> tuple[Float64[Array, "B T"], History]:
+    def score(self, state: History, tokens: Integer[Array, "B T"]) -> tuple[Float64[Array, "B T"], History]:
         """All positions at once: a look-up a level finds the counts of every context length."""
         check_tokens(tokens, self.vocab_size)
         contexts, ends, depth, after = self._along(state, tokens)
@@ -94,7 +92,9 @@ class NgramModel(TokenModel[History]):
         ends = self.counts.walk(state, tokens)
         contexts = np.zeros((self.order, *tokens.shape), dtype=np.int64)
         if tokens.shape[1]:
-            contexts[1:, :, 1:] = np.array([end[:, :-1] for end in ends[:-1]]).reshape(contexts[1:, :, 1:].shape)
+            contexts[1:, :, 1:] = np.array([end[:, :-1] for end in ends[:-1]]).reshape(
+                contexts[1:, :, 1:].shape
+            )
             contexts[:, :, 0] = self._contexts_of(state)
         depth = np.minimum(_known(state)[:, None] + np.arange(tokens.shape[1]), self.order - 1)
         line = np.concatenate([state, tokens.astype(np.int64)], axis=1)

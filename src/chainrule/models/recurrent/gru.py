@@ -52,9 +52,7 @@ class Gru:
     def output(self, state: Float[Array, "B H"]) -> Float[Array, "B H"]:
         return state
 
-    def forward(
-        self, weights: Weights, inputs: Float[Array, "T B G"], state: Float[Array, "B H"]
-    ) -> Forward:
+    def forward(self, weights: Weights, inputs: Float[Array, "T B G"], state: Float[Array, "B H"]) -> Forward:
         steps, (batch, width) = len(inputs), state.shape
         hiddens = np.empty((steps + 1, batch, width), inputs.dtype)
         hiddens[0] = state

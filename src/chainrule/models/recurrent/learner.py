@@ -28,6 +28,7 @@ from chainrule.models.recurrent.network import (
 )
 
 Array = np.ndarray
+ONE_HOT_SCALE = 0.7
 
 
 class RecurrentLearner:
@@ -55,7 +56,12 @@ class RecurrentLearner:
         width = embedding or vocab_size
         for l in range(layers):
             gates = self.arch.cell.gates * hidden
-            self.parameters[f"layer{l}.input"] = uniform(rng, (width, gates), hidden, dtype)
+            self.parameters[f"layer{l}.input"] = (
+                uniform(rng, (width, gates), hidden, dtype)
+                if l or embedding
+                # a one-hot vector picks a single row: scaled for H inputs it would start out unheard
+                else rng.normal(0, ONE_HOT_SCALE, (width, gates)).astype(dtype)
+            )
             self.parameters[f"layer{l}.bias"] = self.arch.cell.bias(hidden, dtype)
             own = self.arch.cell.weights(hidden, rng, dtype)
             self.parameters |= {f"layer{l}.{name}": array for name, array in own.items()}

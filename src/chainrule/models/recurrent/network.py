@@ -1,6 +1,7 @@
 """A recurrent language model: one-hot input, layers of cells, softmax over the last hidden vector.
 
-    h^0_t = onehot(x_t) (or its embedding),   h^l_t = cell_l(h^{l-1}_t, state_l),   p(x_{t+1}) = softmax(h^L_t W_q + b_q)
+    h^0_t = onehot(x_t) or its embedding,   h^l_t = cell_l(h^{l-1}_t, state_l)
+    p(x_{t+1}) = softmax(h^L_t W_q + b_q)
 
 A one-hot vector times W_x is a row of W_x, so the first layer's input product is a gather. The state holds
 the vector that predicts the next token: zeros before the first, so that p(x_1) = softmax(b_q).

@@ -39,9 +39,7 @@ class Rnn:
     def output(self, state: Float[Array, "B H"]) -> Float[Array, "B H"]:
         return state
 
-    def forward(
-        self, weights: Weights, inputs: Float[Array, "T B H"], state: Float[Array, "B H"]
-    ) -> Forward:
+    def forward(self, weights: Weights, inputs: Float[Array, "T B H"], state: Float[Array, "B H"]) -> Forward:
         hiddens = np.empty((len(inputs) + 1, *state.shape), inputs.dtype)
         hiddens[0] = state
         for t, x in enumerate(inputs):

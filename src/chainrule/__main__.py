@@ -1,0 +1,5 @@
+"""`python -m chainrule` is the command."""
+
+from chainrule.cli import main
+
+main()

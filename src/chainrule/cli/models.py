@@ -1,0 +1,147 @@
+"""`chainrule evaluate`, `generate`, `score`: what a trained model says of a text, and what it would say."""
+
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from chainrule.cli.console import bar, note, out, print_json, read_corpus
+from chainrule.core import InputError
+from chainrule.language_model import TRAINED_ON, LanguageModel, TokenSurprisal, load
+from chainrule.report import number
+from chainrule.tasks.evaluation import finite_or_name
+
+ModelFile = Annotated[Path, typer.Argument(help="A model file, as `train` writes it.")]
+TextName = Annotated[str, typer.Argument(help="A corpus by name, a file, a folder, or -.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of text.")]
+Errors = Annotated[str, typer.Option(help="Bytes that are not UTF-8: strict or replace.")]
+
+
+def evaluate(model: ModelFile, text: TextName, json: Json = False, errors: Errors = "strict") -> None:
+    """Print how well a model predicts a text: perplexity, bits per character and byte.
+
+    Says so when the text, or a part of it, was trained on.
+
+    Example: `chainrule evaluate lstm.chainrule other.txt`
+    """
+    lm = load(model)
+    loaded = read_corpus(text, errors)
+    with bar("scoring") as tell:
+        report = lm.evaluate(loaded.text, progress=lambda done: tell(done, ""))
+    if not report.tokens:
+        raise InputError(f"{loaded.name}: expected at least one token, got none")
+    share = lm.overlap(loaded.text)
+    if json:
+        print_json({"model": str(model), "text": loaded.name, **report.as_dict(), "overlap": share})
+    else:
+        made = Table(show_header=False, box=None)
+        made.add_column(style="bold")
+        made.add_column(justify="right")
+        for name, value in (
+            ("perplexity per token", number(report.perplexity, 4)),
+            ("perplexity per word", number(report.perplexity_per_word, 2)),
+            ("bits per character", number(report.bits_per_character, 4)),
+            ("bits per byte", number(report.bits_per_byte, 4)),
+            ("tokens", f"{report.tokens:,}"),
+            ("unknown", f"{report.unknown:,}"),
+            ("uniform guessing, perplexity", f"{lm.model.vocab_size:,}"),
+        ):
+            made.add_row(name, value)
+        out().print(made)
+    if share is not None and share > TRAINED_ON:
+        note(f"{share:.0%} of this text was trained on: these are no held-out figures")
+    if report.nats == float("inf"):
+        note("the model gives probability zero to something in this text: its perplexity is infinite")
+    if report.silent:
+        note(f"before {report.silent:,} tokens the model had nothing to say and was taken as uniform")
+    if not report.codes_everything:
+        lost = report.loses or f"{report.unknown:,} unknown tokens"
+        note(f"without {lost}: figures per character and byte do not compare with those of a whole text")
+
+
+def generate(
+    model: ModelFile,
+    prompt: Annotated[str, typer.Option("--prompt", "-p", help="The text to go on from.")] = "",
+    length: Annotated[int, typer.Option("--length", "-n", help="Tokens to add.")] = 300,
+    temperature: Annotated[float, typer.Option("--temperature", "-t", help="0 takes the likeliest.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Draw from the k likeliest.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Draw from the likeliest of mass p.")] = None,
+    min_p: Annotated[float | None, typer.Option(help="Draw from those of p times the likeliest.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    json: Json = False,
+) -> None:
+    """Let a model go on from a text.
+
+    Example: `chainrule generate lstm.chainrule --prompt "the time" --temperature 0.8`
+    """
+    lm = load(model)
+    with bar("generating") as tell:
+        told = lm.generate(
+            prompt,
+            length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            seed=seed,
+            report=lambda done: tell(done, ""),
+        )
+    if json:
+        unknown = lm.codec.unknown(prompt)
+        print_json({"prompt": prompt, "unknown": unknown, "length": length, "seed": seed, "text": told})
+    else:
+        out().print(told, markup=False, soft_wrap=True)
+
+
+def score(
+    model: ModelFile,
+    text: Annotated[str, typer.Argument(help="A corpus by name, a file, a folder, or -.")] = "-",
+    string: Annotated[str | None, typer.Option("--text", help="Score this string, not a file.")] = None,
+    top: Annotated[int, typer.Option(help="How many of the most surprising tokens to list.")] = 10,
+    json: Json = False,
+    errors: Errors = "strict",
+) -> None:
+    """Print what every token of a text cost in bits, and mark the most surprising.
+
+    Example: `chainrule score lstm.chainrule --text "the time machine"`
+    """
+    lm = load(model)
+    loaded = string if string is not None else read_corpus(text, errors).text
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with bar("scoring") as tell:
+            tokens = lm.surprisal(loaded, progress=lambda done: tell(done, ""))
+    if not tokens:
+        raise InputError("score: expected at least one token, got none")
+    if json:
+        print_json({"tokens": [{"token": t.token, "bits": finite_or_name(t.bits)} for t in tokens]})
+        return
+    _print_scored(lm, tokens, top)
+
+
+def _print_scored(lm: LanguageModel, tokens: list[TokenSurprisal], top: int) -> None:
+    """The text with its tokens shaded by their bits, then the most surprising with what came before."""
+    console = out()
+    shades = ((2, "none"), (5, "yellow"), (8, "dark_orange"), (float("inf"), "bold red"))
+    shown = Text()
+    spaced = lm.codec.tokenizer.loses is not None
+    for token in tokens:
+        shown.append(token.token, style=next(s for bits, s in shades if token.bits <= bits))
+        if spaced:
+            shown.append(" ")
+    console.print(shown, soft_wrap=True)
+    made = Table(header_style="bold")
+    for heading in ("at", "after", "token", "bits"):
+        made.add_column(heading, justify="right" if heading in ("at", "bits") else "left")
+    worst = sorted(range(len(tokens)), key=lambda i: -tokens[i].bits)[: max(top, 0)]
+    join = " " if spaced else ""
+    for i in worst:
+        before = join.join(t.token for t in tokens[max(0, i - 20) : i])[-30:]
+        made.add_row(str(i), Text(repr(before)), Text(repr(tokens[i].token)), number(tokens[i].bits, 2))
+    console.print(made)
+    total = sum(t.bits for t in tokens)
+    mean = total / len(tokens)
+    console.print(f"{number(total, 1)} bits in all, {number(mean, 3)} a token over {len(tokens):,} tokens")

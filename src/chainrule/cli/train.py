@@ -1,0 +1,118 @@
+"""`chainrule train`: one model on one text, into one file."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from chainrule.cli.console import (
+    bar,
+    err,
+    fraction_or_text,
+    note,
+    out,
+    output,
+    print_json,
+    read_corpus,
+    seconds,
+)
+from chainrule.cli.inspect import card_table
+from chainrule.core import RunError
+from chainrule.data.tokenizers import NAMES
+from chainrule.language_model import LanguageModel
+from chainrule.recipes import COUNTED, KINDS, Recipe
+from chainrule.tasks.evaluation import LN2
+from chainrule.training.loop import Progress
+
+
+def train(
+    corpus: Annotated[str, typer.Argument(help="A corpus by name, a file, a folder, or -.")],
+    out_file: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
+    model: Annotated[str, typer.Option(help=f"{', '.join(KINDS)}.")] = "lstm",
+    tokenizer: Annotated[str, typer.Option(help=f"{', '.join(NAMES)}.")] = "characters",
+    clean: Annotated[bool, typer.Option("--clean", help="Letters a-z only, lower case.")] = False,
+    min_freq: Annotated[int, typer.Option(help="Rarer tokens are unknown.")] = 1,
+    bpe_size: Annotated[int, typer.Option(help="Vocabulary of the BPE tokeniser.")] = 2000,
+    valid: Annotated[str, typer.Option(help="A fraction or a file to validate on; 0 for none.")] = "0.1",
+    test: Annotated[str, typer.Option(help="A fraction or a file to test on; 0 for none.")] = "0.1",
+    order: Annotated[int | None, typer.Option(help="Of n-grams; best on validation if left out.")] = None,
+    smoothing: Annotated[str, typer.Option(help="maximum-likelihood, add-k or witten-bell.")] = "witten-bell",
+    k: Annotated[float | None, typer.Option("--k", help="Of add-k smoothing.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Units of a hidden layer.")] = None,
+    layers: Annotated[int, typer.Option(help="Recurrent layers.")] = 1,
+    embedding: Annotated[int | None, typer.Option(help="Embedding width; 0 for one-hot input.")] = None,
+    window: Annotated[int, typer.Option(help="Tokens that the window model sees.")] = 8,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the text at most.")] = None,
+    time_limit: Annotated[str | None, typer.Option(help="Time to train at most: 90s, 5m.")] = None,
+    batch: Annotated[int, typer.Option(help="Rows of a batch.")] = Recipe.batch,
+    steps: Annotated[int, typer.Option(help="Time steps of a batch.")] = Recipe.steps,
+    partition: Annotated[str, typer.Option(help="sequential or random.")] = "sequential",
+    optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", "--lr", help="At its height.")
+    ] = None,
+    clip: Annotated[float, typer.Option(help="Largest norm of the gradient.")] = 1.0,
+    patience: Annotated[int, typer.Option(help="Epochs without a better one before it stops.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+    errors: Annotated[str, typer.Option(help="Bytes that are not UTF-8: strict or replace.")] = "strict",
+) -> None:
+    """Train a model on a text and write it to a file, with its held-out figures.
+
+    Ctrl-C ends the training and keeps what was learned.
+
+    Example: `chainrule train tinyshakespeare --model lstm --time-limit 5m -o lstm.chainrule`
+    """
+    output(out_file, force=force)
+    limit = None if time_limit is None else seconds(time_limit)
+    parts = [fraction_or_text(valid, "--valid", errors), fraction_or_text(test, "--test", errors)]
+    loaded = read_corpus(corpus, errors)
+    with bar(f"{model}") as tell:
+
+        def show(progress: Progress) -> None:
+            held_out = "" if math.isnan(progress.valid) else f", held out {progress.valid / LN2:.3f}"
+            figures = f"epoch {progress.epoch}: bits/token training {progress.nats / LN2:.3f}{held_out}"
+            tell(progress.done, figures)
+
+        lm = LanguageModel.fit(
+            loaded.text,
+            model=model,
+            tokenizer=tokenizer,
+            clean=clean,
+            min_freq=min_freq,
+            bpe_size=bpe_size,
+            valid=parts[0],
+            test=parts[1],
+            name=loaded.name,
+            report=None if model in COUNTED else show,
+            order=order,
+            smoothing=smoothing,
+            k=k,
+            hidden=hidden,
+            layers=layers,
+            embedding=embedding,
+            window=window,
+            epochs=epochs,
+            seconds=limit,
+            batch=batch,
+            steps=steps,
+            partition=partition,
+            optimizer=optimizer,
+            rate=learning_rate,
+            clip=clip,
+            patience=patience,
+            seed=seed,
+        )
+    training = cast(dict[str, Any], lm.card["training"] or {})
+    if training.get("stopped") == "diverged" and not training["log"]:
+        raise RunError(training["advice"].replace("the last good weights are kept", "nothing was learned"))
+    if training.get("stopped") in ("interrupted", "diverged"):
+        note(training["advice"] or "interrupted: what was learned so far is kept")
+    lm.save(out_file)
+    if json:
+        print_json({"file": str(out_file), **lm.card})
+    else:
+        out().print(card_table(lm))
+        err().print(f"model: {out_file}", soft_wrap=True)
