@@ -11,8 +11,11 @@ import jaxtyping
 import pytest
 from hypothesis import settings
 
-# before chainrule is imported anywhere: every annotated function then checks what it is handed
-jaxtyping.install_import_hook("chainrule", "beartype.beartype")
+# before chainrule is imported anywhere: every annotated function then checks what it is handed;
+# an int is a float to type checkers, and to beartype where it is told so
+jaxtyping.install_import_hook(
+    "chainrule", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
 
 settings.register_profile("here", deadline=None, max_examples=50)
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, print_blob=True)

@@ -49,9 +49,7 @@ def states(rows: int, first: int = 0) -> st.SearchStrategy[Any]:
     """An array, or a tuple or named tuple of states, as deep as a stack of LSTM layers."""
     return st.recursive(
         leaf(rows, first),
-        lambda inner: st.one_of(
-            st.lists(inner, max_size=3).map(tuple), st.builds(Pair, inner, inner)
-        ),
+        lambda inner: st.one_of(st.lists(inner, max_size=3).map(tuple), st.builds(Pair, inner, inner)),
         max_leaves=5,
     )
 

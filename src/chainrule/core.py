@@ -124,6 +124,7 @@ class Step(Generic[State]):
 Model = TypeVar("Model", covariant=True)
 
 
+@runtime_checkable
 class Learner(Protocol[State, Model]):
     """A model in the making: mutable parameters, and the gradients that a training loop steps them by."""
 

@@ -38,9 +38,15 @@ def check_output(path: Path, *, force: bool) -> Path:
 
     Raises InputError when it exists (and not `force`), is a folder, or its folder does not exist.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: expected a file to write, got a folder")
-    if path.exists() and not force:
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    if exists and not path.is_file():  # to rename over a device would be the end of it
+        raise InputError(
+            f"{path}: expected a file to write, got {'a folder' if path.is_dir() else 'a device'}"
+        )
+    if exists and not force:
         raise InputError(f"{path}: exists already; --force overwrites it")
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist")
@@ -78,14 +84,15 @@ def written_aside(path: Path) -> Generator[IO[bytes]]:
 def write_text(path: Path, text: str) -> None:
     """`text` as UTF-8, whole or not at all."""
     with written_aside(path) as file:
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "replace"))
 
 
 def write_arrays(path: Path, arrays: Arrays, header: Mapping[str, Any]) -> None:
     """One safetensors file of `arrays` with `header` (anything that JSON can hold)."""
-    solid = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    text = json.dumps(header, ensure_ascii=False, sort_keys=True)
-    metadata = {KEY: text, "format": str(FORMAT), "sha256": _digest(text, solid)}
+    solid = {name: _plain(array) for name, array in arrays.items()}
+    text = json.dumps(header, sort_keys=True)
+    wrapped = {"format": FORMAT, "header": text, "sha256": _digest(text, solid)}
+    metadata = {KEY: json.dumps(wrapped)}  # one key: safetensors writes several in no fixed order
     with written_aside(path) as file:
         file.write(pack_tensors(solid, metadata=metadata))
 
@@ -99,20 +106,23 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    metadata = _metadata(path, data)
-    text = metadata[KEY]
+    wrapped = _wrapped(path, data)
     try:
         arrays = parse_tensors(data)
-    except (SafetensorError, ValueError, KeyError) as error:
+        text = cast(str, wrapped["header"])
+        intact = _digest(text, arrays) == wrapped["sha256"]
+        header: Any = json.loads(text) if intact else None
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileFormatError(f"{path}: the file is damaged or cut short ({error})") from error
-    if _digest(text, arrays) != metadata.get("sha256"):
+    if not isinstance(header, dict):
         raise FileFormatError(f"{path}: the file is damaged: its contents do not match their checksum")
-    return arrays, cast(dict[str, Any], json.loads(text))
+    return arrays, cast(dict[str, Any], header)
 
 
-def _metadata(path: Path, data: bytes) -> dict[str, str]:
-    foreign = next((kind for magic, kind in KNOWN_FOREIGN.items() if data.startswith(magic)), None)
+def _wrapped(path: Path, data: bytes) -> dict[str, Any]:
+    """What stands in the metadata: format, header, checksum. Says what the file is where it is not ours."""
     expected = f"{path}: expected a chainrule model file"
+    foreign = next((kind for magic, kind in KNOWN_FOREIGN.items() if data.startswith(magic)), None)
     if foreign:
         raise FileFormatError(f"{expected}, got {foreign}")
     if len(data) < 8:
@@ -120,25 +130,38 @@ def _metadata(path: Path, data: bytes) -> dict[str, str]:
     (length,) = struct.unpack("<Q", data[:8])
     if length > len(data) - 8:
         raise FileFormatError(f"{expected}, got something else, or a file that was cut short")
-    try:
-        header: Any = json.loads(data[8 : 8 + length])
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{expected}, got something else, or a damaged file") from error
-    metadata = cast(Any, header.get("__metadata__") if isinstance(header, dict) else None)
-    if not isinstance(metadata, dict) or KEY not in metadata:
-        raise FileFormatError(f"{expected}, got a safetensors file of another program")
-    version = cast(str, metadata.get("format", ""))
-    if version != str(FORMAT):
+    tensors = _json_object(data[8 : 8 + length])
+    if tensors is None:
+        raise FileFormatError(f"{expected}, got something else, or a damaged file")
+    metadata: Any = tensors.get("__metadata__")
+    wrapped = _json_object(metadata.get(KEY, "")) if isinstance(metadata, dict) else None
+    if wrapped is None:
+        raise FileFormatError(f"{expected}, got a safetensors file of another program, or a damaged file")
+    if wrapped.get("format") != FORMAT:
         raise FileFormatError(
-            f"{path}: expected file format {FORMAT}, got {version!r}: made by another version of chainrule"
+            f"{path}: expected file format {FORMAT}, got {wrapped.get('format')!r}: "
+            f"made by another version of chainrule"
         )
-    return cast(dict[str, str], metadata)
+    return wrapped
+
+
+def _json_object(text: str | bytes) -> dict[str, Any] | None:
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError, TypeError):
+        return None
+    return cast(dict[str, Any], value) if isinstance(value, dict) else None
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """The array in C order and little-endian, as safetensors stores it."""
+    return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
 
 
 def _digest(header: str, arrays: Arrays) -> str:
     digest = hashlib.sha256(header.encode())
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = arrays[name]
         digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        digest.update(array.view(np.uint8).data if array.size and array.ndim else array.tobytes())
+        digest.update(array.tobytes())
     return digest.hexdigest()

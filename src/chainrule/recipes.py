@@ -15,7 +15,7 @@ from jaxtyping import Integer
 
 from chainrule.core import Batch, InputError, Learner, TokenModel
 from chainrule.data.dataset import Dataset, Part
-from chainrule.data.partition import random_batches, sequential_batches
+from chainrule.data.partition import check_length, random_batches, sequential_batches
 from chainrule.models.archive import describe_state, size
 from chainrule.models.ngram import NgramCounts, NgramModel, Smoothing, count_ngrams
 from chainrule.models.ngram.smoothing import AddK, make_smoothing
@@ -28,7 +28,7 @@ from chainrule.tasks.generation import Sampling, generate, sampler
 from chainrule.training import SGD, Adam, Optimizer, Training, constant, cosine, train
 from chainrule.training.loop import Limits, Progress
 
-Tokens = Integer[np.ndarray, "T"]
+Tokens = Integer[np.ndarray, "_"]
 Tell = Callable[[float], None]
 KINDS = ("uniform", "unigram", "bigram", "ngram", "window", "rnn", "gru", "lstm")
 COUNTED = ("uniform", "unigram", "bigram", "ngram")
@@ -78,23 +78,23 @@ class Cooked:
 
 def cook(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None = None) -> Cooked:
     """Fit the recipe's model on the training part of `data`."""
-    tokens, valid, vocab_size = data.train.ids, data.valid.ids, data.codec.vocab_size
     match recipe.kind:
         case "uniform":
-            return Cooked(Uniform(vocab_size), recipe)
+            return Cooked(Uniform(data.codec.vocab_size), recipe)
         case "unigram" | "bigram":
             recipe = replace(recipe, order=1 if recipe.kind == "unigram" else 2, smoothing="add-k", k=1.0)
-            return _count(recipe, tokens, valid, vocab_size)
+            return _count(recipe, data, report)
         case "ngram":
-            return _count(recipe, tokens, valid, vocab_size)
+            return _count(recipe, data, report)
         case "window" | "rnn" | "gru" | "lstm":
-            return _learn(_filled(recipe, len(tokens), vocab_size), data, report)
+            return _learn(_filled(recipe, len(data.train.ids), data.codec.vocab_size), data, report)
         case _:
             raise InputError(f"model: expected one of {', '.join(KINDS)}, got {recipe.kind!r}")
 
 
-def _count(recipe: Recipe, tokens: Tokens, valid: Tokens, vocab_size: int) -> Cooked:
+def _count(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None) -> Cooked:
     """Counts to the order asked for; with it open, to the order that predicts the validation part best."""
+    tokens, valid, vocab_size = data.train.ids, data.valid.ids, data.codec.vocab_size
     if recipe.order is not None:
         smoothing = make_smoothing(recipe.smoothing, 1.0 if recipe.k is None else recipe.k)
         counts = count_ngrams([tokens], vocab_size, recipe.order)
@@ -104,12 +104,17 @@ def _count(recipe: Recipe, tokens: Tokens, valid: Tokens, vocab_size: int) -> Co
         order = min(5, counts.order)
         smoothing = make_smoothing(recipe.smoothing, 1.0 if recipe.k is None else recipe.k)
     else:
-        order, smoothing = _best_order(recipe, counts, valid[:CHOOSING])
+        order, smoothing = _best_order(recipe, counts, valid[:CHOOSING], report)
     chosen = replace(recipe, order=order, k=getattr(smoothing, "k", None))
     return Cooked(NgramModel(counts.up_to(order), smoothing), chosen)
 
 
-def _best_order(recipe: Recipe, counts: NgramCounts, valid: Tokens) -> tuple[int, Smoothing]:
+def _best_order(
+    recipe: Recipe,
+    counts: NgramCounts,
+    valid: Tokens,
+    report: Callable[[Progress], None] | None,
+) -> tuple[int, Smoothing]:
     """The order, and for add-k the k, with the fewest nats; higher orders are left once two got worse."""
     ks = ADD_K if recipe.k is None else (recipe.k,)
     smoothings = [AddK(k) for k in ks] if recipe.smoothing == "add-k" else [make_smoothing(recipe.smoothing)]
@@ -118,6 +123,8 @@ def _best_order(recipe: Recipe, counts: NgramCounts, valid: Tokens) -> tuple[int
         for smoothing in smoothings:
             nats = float(surprisal(NgramModel(counts.up_to(order), smoothing), valid).sum())
             best = min(best, (nats, order, smoothing), key=lambda found: found[0])
+        if report:
+            report(Progress(order / counts.order, order, math.nan, best[0] / len(valid)))
         if order >= best[1] + 2:
             break
     return best[1], best[2]
@@ -137,7 +144,6 @@ def _filled(recipe: Recipe, tokens: int, vocab_size: int) -> Recipe:
         embedding=either(recipe.embedding, 0 if one_hot else 64),
         epochs=either(recipe.epochs, 10_000 if recipe.seconds else 20),
         rate=recipe.rate if recipe.rate is not None else (4e-3 if recipe.optimizer == "adam" else 1.0),
-        steps=min(recipe.steps, max(1, (tokens - 1) // 2)),
     )
 
 
@@ -219,6 +225,8 @@ def _fit_candidate(recipe: Recipe, data: Dataset, seconds: float, tell: Tell) ->
     if isinstance(cooked.model, NgramModel) and recipe.kind == "ngram":
         name = f"{cooked.model.smoothing.name} {cooked.model.order}-gram"
     if cooked.training:
+        if cooked.training.stopped == "interrupted":
+            raise KeyboardInterrupt  # whoever presses Ctrl-C in a comparison wants it to end
         curve = tuple(CurvePoint(p.seconds, p.epoch, p.nats, p.valid) for p in cooked.training.history)
         tokens, note = cooked.training.tokens, cooked.training.advice
     return Fitted(cooked.model, describe_state(cooked.model), count, unit, tokens, curve, name, note)
@@ -255,6 +263,7 @@ def compare_models(
     for name, part in (("validation", data.valid), ("test", data.test)):
         if not len(part.ids):
             raise InputError(f"{name} part: expected at least one token, got none; the text is too short")
+    check_length(data.train.ids, Recipe.steps)
     rng = np.random.default_rng(seed)
     banned = () if data.codec.vocabulary.unknown_id is None else (data.codec.vocabulary.unknown_id,)
     prompt = data.test.ids[None, :20]

@@ -12,6 +12,7 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO, StringIO
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
@@ -19,6 +20,7 @@ import numpy as np
 from jaxtyping import Float64, Integer
 from markupsafe import Markup
 
+from chainrule.core import InputError
 from chainrule.tasks.comparison import Interval, Row, block_bootstrap
 from chainrule.tasks.evaluation import LN2
 from chainrule.tasks.zipf import ZipfFit
@@ -139,36 +141,15 @@ def trap(rows: Sequence[Row]) -> str | None:
     )
 
 
-def cautions(rows: Sequence[Row]) -> list[str]:
-    """What a reader of the table must know: what the tokens lose, unknown and silent tokens, early ends."""
-    held_out = rows[0].held_out
-    said: list[str] = []
-    if held_out.loses:
-        said.append(
-            f"Tokens are {held_out.tokenizer} and lose {held_out.loses}: do not compare these bits per "
-            "character with those of a model that codes every byte."
-        )
-    if held_out.unknown:
-        said.append(
-            f"{number(held_out.unknown, 0)} of {number(held_out.tokens, 0)} held-out tokens are not in the "
-            "vocabulary and were scored as the unknown symbol."
-        )
-    for row in rows:
-        if row.held_out.silent:
-            said.append(f"{row.name} had nothing to say (0/0) {number(row.held_out.silent, 0)} times.")
-        if row.fitted.note:
-            said.append(f"{row.name}: {row.fitted.note}.")
-    return said
-
-
 # Figures
 
 
 def curves_figure(rows: Sequence[Row]) -> "matplotlib.figure.Figure":
     """Perplexity over training time of every network: dashed in training, solid on the validation part.
 
-    Where the solid line turns up while the dashed one falls, the network learns its text by heart. The dotted
-    line is what the best counted model gets on held-out text.
+    Where the solid line turns up while the dashed one falls, the network learns its text by heart.
+    Diamonds are what the networks get on held-out text in the end, for which the dotted line is the best
+    counted model: the validation part is another text, and comparing a curve with that line would mislead.
     """
     with _drawing():
         from matplotlib.lines import Line2D
@@ -176,15 +157,20 @@ def curves_figure(rows: Sequence[Row]) -> "matplotlib.figure.Figure":
         figure, axes = _axes(4.0)
         handles: list[Line2D] = []
         trained = [row for row in rows if row.fitted.curve]
-        for row, colour in zip(trained, _colours(len(trained)), strict=True):
+        for row, colour in zip(trained, cycle(PALETTE), strict=False):
             seconds = [point.seconds for point in row.fitted.curve]
             marker = "o" if len(seconds) < 20 else None  # one point alone makes no line
-            for part, dashes in (("train", "--"), ("valid", "-")):
+            for part, dashes, face in (("train", "--", "none"), ("valid", "-", colour)):
                 ys = [_perplexity(getattr(point, part)) for point in row.fitted.curve]
-                axes.plot(seconds, ys, dashes, color=colour, marker=marker, markersize=3)
+                axes.plot(seconds, ys, dashes, color=colour, marker=marker, markersize=4, mfc=face)
+            end = row.held_out.perplexity
+            axes.plot(
+                seconds[-1:], [end if math.isfinite(end) else math.nan], "D", color=colour, markersize=7
+            )
             handles.append(Line2D([], [], color=colour, label=row.name))
         handles.append(Line2D([], [], color=GREY, linestyle="--", label="in training"))
         handles.append(Line2D([], [], color=GREY, label="on validation text"))
+        handles.append(Line2D([], [], color=GREY, marker="D", linestyle="", label="held-out, in the end"))
         counted = best(rows, trained=False)
         if counted is not None and math.isfinite(counted.held_out.perplexity):
             axes.axhline(counted.held_out.perplexity, color=GREY, linestyle=":")
@@ -226,8 +212,7 @@ def zipf_figure(frequencies: Frequencies, fits: Mapping[int, ZipfFit]) -> "matpl
     """Frequency over rank, both logarithmic, of 1-, 2-, 3-grams (the keys), with the fitted law as a line."""
     with _drawing():
         figure, axes = _axes(4.0)
-        marks = zip("osD^v", PALETTE, strict=False)
-        for (n, counts), (marker, colour) in zip(sorted(frequencies.items()), marks, strict=False):
+        for (n, counts), marker, colour in zip(sorted(frequencies.items()), "osD^v<", PALETTE, strict=False):
             ranked = np.sort(counts[counts > 0])[::-1]
             if not len(ranked):
                 continue
@@ -250,7 +235,7 @@ def zipf_figure(frequencies: Frequencies, fits: Mapping[int, ZipfFit]) -> "matpl
 
 
 def svg(figure: "matplotlib.figure.Figure") -> str:
-    """The figure as an <svg> element to stand in a page: the same text for the same figure, in its colours.
+    """The figure as an <svg> element to stand in a page; made anew from the same numbers it is the same text.
 
     What is drawn in INK takes the colour and everything written takes the fonts of the page around it.
     """
@@ -295,10 +280,6 @@ def _axes(height: float) -> "tuple[matplotlib.figure.Figure, matplotlib.axes.Axe
     return figure, figure.add_subplot()
 
 
-def _colours(count: int) -> list[str]:
-    return [PALETTE[i % len(PALETTE)] for i in range(count)]
-
-
 def _perplexity(nats: float) -> float:
     """exp(nats), nan (not drawn) where that is no number to draw."""
     return math.exp(nats) if nats < 700 else math.nan
@@ -316,7 +297,7 @@ def _plain_ticks(axes: "matplotlib.axes.Axes", which: str, within: Sequence[floa
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     def plain(x: float, _: int | None = None) -> str:
-        return f"{x:,.4g}" if x < 1e5 else f"{x:.0e}"
+        return f"{x:g}" if x < 1000 else f"{x:,.0f}" if x < 1e6 else f"{x:.0e}"
 
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=within))
@@ -393,16 +374,12 @@ def comparison_report(
     split: of each part (train, valid, test) its counts by unit, such as characters and tokens.
     held_out_tokens: the first held-out tokens as strings; SHOWN of them are coloured. zipf_items: what the
     n-grams of `frequencies` are made of; without frequencies that section is left out.
+    notes: what else a reader of the table should know, such as what the tokens lose and how many are unknown.
+    Raises InputError without rows.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("chainrule", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, interval=interval, visible=visible)
-    page = environment.get_template("report.html").render(
+    if not rows:
+        raise InputError("report: expected at least one row, got none")
+    page = _template().render(
         rows=rows,
         winner=min(rows, key=lambda row: row.held_out.nats),
         title=title,
@@ -410,7 +387,7 @@ def comparison_report(
         split=split,
         units=list(dict.fromkeys(unit for counts in split.values() for unit in counts)),
         settings=settings,
-        notes=[*cautions(rows), *notes],
+        notes=notes,
         summary=summary(rows),
         trap=trap(rows),
         figures=_figures(rows, frequencies, fits),
@@ -422,6 +399,18 @@ def comparison_report(
         readings=_readings(rows, held_out_tokens),
     )
     return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("chainrule", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, interval=interval, visible=visible)
+    return environment.get_template("report.html")
 
 
 def _figures(rows: Sequence[Row], frequencies: Frequencies, fits: Mapping[int, ZipfFit]) -> dict[str, Markup]:

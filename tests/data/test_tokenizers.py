@@ -192,7 +192,7 @@ def test_the_alphabet_of_bpe_is_as_large_as_asked(jieba: ModuleType) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="expected one of bytes, characters, words, .*bpe, got 'letters'"):
+    with pytest.raises(InputError, match=r"expected one of bytes, characters, words, .*bpe, got 'letters'"):
         make_tokenizer("letters", TEXT)
     with pytest.raises(InputError, match="got 'letters'"):
         restore_tokenizer("letters", {})

@@ -1,6 +1,7 @@
 """Tokens to ids: most frequent first, ties by the token, whatever the run."""
 
 from collections import Counter
+from random import Random
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def test_most_frequent_first_ties_by_the_token() -> None:
 
 
 @given(TOKENS, st.randoms())
-def test_the_order_of_the_text_does_not_matter(tokens: list[str], random: "np.random.Generator") -> None:
+def test_the_order_of_the_text_does_not_matter(tokens: list[str], random: Random) -> None:
     shuffled = list(tokens)
     random.shuffle(shuffled)
     one, other = Vocabulary.count(tokens), Vocabulary.count(shuffled)

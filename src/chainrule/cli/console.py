@@ -77,7 +77,8 @@ def bar(what: str) -> Generator[Tell]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns, console=err(), transient=True) as progress:
+    console = err()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(escape(what), total=1.0, figures="")
 
         def tell(done: float, figures: str = "", name: str | None = None) -> None:
@@ -91,9 +92,9 @@ class DownloadBar:
 
     def __init__(self) -> None:
         self.total = 0
-        self._progress = Progress(
-            TextColumn("downloading"), BarColumn(), TaskProgressColumn(), console=err(), transient=True
-        )
+        console = err()
+        columns = (TextColumn("downloading"), BarColumn(), TaskProgressColumn())
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._progress.add_task("", total=None)
         self._begun = False
 

@@ -72,9 +72,10 @@ def train(
     with bar(f"{model}") as tell:
 
         def show(progress: Progress) -> None:
-            held_out = "" if math.isnan(progress.valid) else f", held out {progress.valid / LN2:.3f}"
-            figures = f"epoch {progress.epoch}: bits/token training {progress.nats / LN2:.3f}{held_out}"
-            tell(progress.done, figures)
+            named = {"training": progress.nats / LN2, "held out": progress.valid / LN2}
+            shown = [f"{name} {bits:.3f}" for name, bits in named.items() if not math.isnan(bits)]
+            stage = "order" if model in COUNTED else "epoch"
+            tell(progress.done, f"{stage} {progress.epoch}: bits/token {', '.join(shown)}")
 
         lm = LanguageModel.fit(
             loaded.text,
@@ -86,7 +87,7 @@ def train(
             valid=parts[0],
             test=parts[1],
             name=loaded.name,
-            report=None if model in COUNTED else show,
+            report=show,
             order=order,
             smoothing=smoothing,
             k=k,

@@ -42,6 +42,11 @@ def _check(tokens: Tokens, batch: int, steps: int) -> None:
     for name, value in (("batch", batch), ("steps", steps)):
         if value < 1:
             raise InputError(f"{name}: expected at least 1, got {value}")
+    check_length(tokens, steps)
+
+
+def check_length(tokens: Tokens, steps: int) -> None:
+    """Raises InputError for a text that does not fill one window of `steps` labels."""
     if len(tokens) < steps + 1:
         raise InputError(
             f"training text: expected at least {steps + 1} tokens (one window of {steps} and its label), "
@@ -75,7 +80,7 @@ def sequential_batches(tokens: Tokens, batch: int, steps: int, rng: np.random.Ge
     _check(tokens, batch, steps)
     batch = min(batch, (len(tokens) - 1) // steps)
     # the offset also decides which tokens the cut into equal rows leaves over at the end
-    offset = int(rng.integers(min(max(steps, batch), len(tokens) - batch)))
+    offset = int(rng.integers(min(max(steps, batch), len(tokens) - batch * steps)))
     length = (len(tokens) - 1 - offset) // batch
     starts = offset + length * np.arange(batch)
     for at in range(0, length, steps):

@@ -6,10 +6,11 @@ the only tokens that can occur, where there is such a list.
 """
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import regex
 from tokenizers import Tokenizer as BpeModel
@@ -20,11 +21,12 @@ from chainrule.core import FileFormatError, InputError
 NAMES = ("bytes", "characters", "words", "chinese-words", "bpe")
 # \b under the WORD flag is the default word boundary of Unicode Standard Annex 29
 _SEGMENTS = regex.compile(r"(?w)\b")
-_NO_SPACE_BETWEEN = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]")
-_NO_SPACE_BEFORE = frozenset(".,;:!?)]}»”’…%、。,;:!?)】》」』")
-_NO_SPACE_AFTER = frozenset("([{«“‘(【《「『")
+_NO_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]")  # scripts
+_CLINGS_BEFORE = regex.compile(r"[\p{Pe}\p{Pf}.,;:!?%\u2026]")  # marks that close
+_CLINGS_AFTER = regex.compile(r"[\p{Ps}\p{Pi}]")  # marks that open
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """What every tokeniser of this file is; a user's own needs no more."""
 
@@ -100,22 +102,25 @@ class Words:
         return [part for part in _SEGMENTS.split(text) if part and not part.isspace()]
 
     def join(self, tokens: Sequence[str]) -> str:
-        """Readable text: spaces between words, none around ideographs or before closing marks."""
+        """Readable text: spaces between words, none between ideographs or on the inside of marks."""
         out: list[str] = []
         for token in tokens:
-            last = out[-1] if out else ""
-            if last and not (
-                token[0] in _NO_SPACE_BEFORE
-                or last[-1] in _NO_SPACE_AFTER
-                or (_NO_SPACE_BETWEEN.match(token[0]) and not last[-1].isascii())
-                or (_NO_SPACE_BETWEEN.match(last[-1]) and not token[0].isascii())
-            ):
+            if out and _spaced(out[-1][-1], token[0]):
                 out.append(" ")
             out.append(token)
         return "".join(out)
 
     def settings(self) -> dict[str, Any]:
         return {}
+
+
+def _spaced(left: str, right: str) -> bool:
+    """Whether a space stands between two tokens, the last character of one and the first of the next."""
+    wide_mark = any(
+        unicodedata.category(c)[0] == "P" and unicodedata.east_asian_width(c) in "WF" for c in left + right
+    )
+    clings = _CLINGS_BEFORE.match(right) or _CLINGS_AFTER.match(left)
+    return not (wide_mark or clings or (_NO_SPACES.match(left) and _NO_SPACES.match(right)))
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,7 @@ class Bpe:
         """Merge until there are `vocab_size` tokens (at least the 256 bytes)."""
         if vocab_size < 256:
             raise InputError(f"BPE vocabulary: expected at least 256 (the bytes), got {vocab_size}")
+        _check_whole(text)
         model = BpeModel(models.BPE())
         model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         model.decoder = decoders.ByteLevel()
@@ -188,7 +194,7 @@ class Bpe:
         return sorted(vocabulary, key=vocabulary.__getitem__)
 
     def split(self, text: str) -> Sequence[str]:
-        return self._model.encode(text).tokens
+        return self._model.encode(_check_whole(text)).tokens
 
     def join(self, tokens: Sequence[str]) -> str:
         ids = [self._model.token_to_id(token) for token in tokens]
@@ -196,6 +202,14 @@ class Bpe:
 
     def settings(self) -> dict[str, Any]:
         return {"definition": json.loads(self.definition)}
+
+
+def _check_whole(text: str) -> str:
+    """`text`, unless it holds half of a surrogate pair, which has no UTF-8 bytes to merge."""
+    half = regex.search(r"\p{Cs}", text)
+    if half:
+        raise InputError(f"text: expected whole characters, got half a surrogate pair at {half.start()}")
+    return text
 
 
 def make_tokenizer(name: str, text: str, *, bpe_size: int = 2000) -> Tokenizer:

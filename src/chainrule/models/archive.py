@@ -42,7 +42,7 @@ def unpack(family: str, settings: dict[str, Any], arrays: dict[str, Array]) -> T
                 return RecurrentModel.from_arrays(settings, arrays)
             case _:
                 raise FileFormatError(f"model family: expected one of this version, got {family!r}")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(f"{family} model: its settings are damaged ({error})") from error
@@ -55,7 +55,7 @@ def describe_state(model: TokenModel[Any]) -> str:
             tokens = counts.order - 1
             return f"the last {tokens} tokens" if tokens > 1 else "the last token"
         case WindowModel(window=window):
-            return f"the last {window} tokens"
+            return f"the last {window} tokens" if window > 1 else "the last token"
         case RecurrentModel(arch=arch):
             vectors = 2 if arch.cell.name == "lstm" else 1
             numbers = arch.layers * arch.hidden * vectors

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64, Integer
 
-from chainrule.core import TokenModel, check_tokens
+from chainrule.core import InputError, TokenModel, check_tokens
 
 Array = np.ndarray
 Nothing = Float[Array, "B 0"]
@@ -16,6 +16,10 @@ class Uniform(TokenModel[Nothing]):
     """p(x) = 1/V; perplexity V on every text."""
 
     size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise InputError(f"uniform: expected at least one token, got {self.size}")
 
     @property
     def vocab_size(self) -> int:

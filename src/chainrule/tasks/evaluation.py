@@ -151,8 +151,8 @@ def surprisal(
 
 
 def document_surprisal(
-    model: TokenModel[Any], documents: Sequence[Tokens], *, batch: int = 16, chunk: int = 1024
-) -> list[Float64[Array, "T"]]:
+    model: TokenModel[Any], documents: Sequence[Integer[Array, "_"]], *, batch: int = 16, chunk: int = 1024
+) -> list[Float64[Array, "_"]]:
     """-log p of each token in nats, every document a row of its own; rows that have ended drop out."""
     if batch < 1 or chunk < 1:
         raise InputError(f"batch and chunk: expected at least 1, got {batch} and {chunk}")

@@ -4,7 +4,7 @@ An optimiser steps the parameters in place and keeps its own averages by name.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from chainrule.core import InputError
 Arrays = Mapping[str, Float[np.ndarray, "..."]]
 
 
+@runtime_checkable
 class Optimizer(Protocol):
     """rate: the learning rate at its full height; a schedule scales it."""
 

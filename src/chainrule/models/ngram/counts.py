@@ -113,7 +113,7 @@ class NgramCounts:
         return ends
 
 
-def count_ngrams(rows: Sequence[Integer[Array, "N"]], vocab_size: int, order: int) -> NgramCounts:
+def count_ngrams(rows: Sequence[Integer[Array, "_"]], vocab_size: int, order: int) -> NgramCounts:
     """Count all n-grams of orders 1 to `order`; none crosses from one row to the next.
 
     Raises InputError when the order is below 1 or above the longest row.
@@ -150,6 +150,8 @@ def counts_to_arrays(counts: NgramCounts) -> dict[str, Array]:
 
 def counts_from_arrays(arrays: dict[str, Array], vocab_size: int, order: int) -> NgramCounts:
     """Counts back from their arrays; raises FileFormatError when these cannot be counts."""
+    if order < 1 or vocab_size < 1:
+        raise FileFormatError(f"n-gram model: expected an order and a vocabulary, got {order}, {vocab_size}")
     levels: list[Level] = []
     contexts = 1
     for k in range(1, order + 1):

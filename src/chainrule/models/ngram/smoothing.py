@@ -8,7 +8,7 @@ Shape letters: n order, Q queries (any shape; totals and types may be broadcast 
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Integer
@@ -18,6 +18,7 @@ from chainrule.core import InputError
 Array = np.ndarray
 
 
+@runtime_checkable
 class Smoothing(Protocol):
     """How counts become probabilities. depth: the longest context that the start of the text allows."""
 

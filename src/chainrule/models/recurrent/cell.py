@@ -5,7 +5,7 @@ The product X W_x + b of all steps is taken outside, at once; a cell adds what d
 Shape letters: T time, B batch, H hidden, G = gates times H.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -31,6 +31,7 @@ class Backward(NamedTuple):
     d_state: Any
 
 
+@runtime_checkable
 class Cell(Protocol):
     """One layer's recurrence; a value without parameters of its own."""
 

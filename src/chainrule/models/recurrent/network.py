@@ -127,6 +127,8 @@ class RecurrentModel(TokenModel[LayerStates]):
     @classmethod
     def from_arrays(cls, settings: dict[str, Any], arrays: dict[str, Array]) -> "RecurrentModel":
         sizes = {name: int(settings[name]) for name in ("layers", "hidden", "embedding")}
+        if sizes["layers"] < 1 or sizes["hidden"] < 1 or sizes["embedding"] < 0:
+            raise FileFormatError(f"recurrent model: expected sizes above 0, got {sizes}")
         arch = Architecture(make_cell(settings["cell"]), **sizes)
         if "output.bias" not in arrays or arrays["output.bias"].ndim != 1:
             raise FileFormatError("recurrent model: the array 'output.bias' is missing")

@@ -1,0 +1,112 @@
+"""A text in three parts as ids: everything that is fitted is fitted on the first."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.core import InputError
+from chainrule.data.codec import letters_only
+from chainrule.data.dataset import make_dataset, split_text
+from chainrule.data.vocabulary import UNKNOWN
+
+FRACTIONS = st.floats(0, 1, exclude_max=True)
+
+
+@given(st.text(), FRACTIONS, FRACTIONS)
+def test_the_three_parts_are_the_text(text: str, valid: float, test: float) -> None:
+    parts = split_text(text, valid=valid, test=test)
+    assert "".join(parts) == text
+
+
+@given(st.text("aB \n1"), FRACTIONS)
+def test_cleaning_comes_before_the_cut(text: str, test: float) -> None:
+    assert "".join(split_text(text, test=test, clean=True)) == letters_only(text)
+
+
+def test_the_last_part_is_the_test() -> None:
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 100)))
+    assert split_text(text) == (text[:81], text[81:90], text[90:])
+    assert split_text(text, valid=0, test=0) == (text, "", "")
+
+
+def test_tiny_shakespeare_as_in_every_figure(shared_data: Path) -> None:
+    text = (shared_data / "tinyshakespeare.txt").read_bytes().decode()
+    train, valid, test = split_text(text)
+    assert len(text) == 1_115_394
+    assert len(train) + len(valid) == 1_003_854
+    assert len(train) == 903_468
+    assert train + valid + test == text
+
+
+@given(st.text("abc", min_size=1), st.text("abcd红"), st.text("abcd红"))
+def test_held_out_text_changes_nothing_that_is_fitted(train: str, valid: str, test: str) -> None:
+    data = make_dataset(train, valid, test)
+    assert data.codec == make_dataset(train).codec
+    assert data.codec.vocabulary.counts == make_dataset(train).codec.vocabulary.counts
+    assert set(data.codec.vocabulary.tokens) == {UNKNOWN, *train}
+    assert data.codec.decode(data.train.ids) == train
+
+
+@pytest.mark.parametrize("tokenizer", ["bytes", "characters", "words", "bpe"])
+def test_every_part_is_its_text_in_ids(tokenizer: str) -> None:
+    data = make_dataset("to be or not to be", "to see", "not seen: 红", tokenizer=tokenizer, bpe_size=260)
+    for part in (data.train, data.valid, data.test):
+        assert np.array_equal(part.ids, data.codec.encode(part.text))
+        assert part.ids.dtype == np.int32
+    assert [part.text for part in (data.valid, data.test)] == ["to see", "not seen: 红"]
+
+
+def test_bpe_merges_come_from_the_training_text_alone() -> None:
+    one = make_dataset("ab" * 20, "xy" * 50, tokenizer="bpe", bpe_size=258)
+    other = make_dataset("ab" * 20, tokenizer="bpe", bpe_size=258)
+    assert one.codec == other.codec
+    assert len(one.valid.ids) == 100  # xy was not learned
+
+
+def test_settings_are_handed_on() -> None:
+    data = make_dataset("a a b", tokenizer="words", min_freq=2)
+    assert data.codec.vocabulary.tokens == (UNKNOWN, "a")
+    data = make_dataset("The TIME!", "Machine.", clean=True)
+    assert data.train.text == "the time "
+    assert data.valid.text == "machine "
+    assert data.codec.decode(data.train.ids) == "the time "
+    assert data.codec.loses == "all but letters"
+
+
+def test_held_out_parts_may_be_empty() -> None:
+    data = make_dataset("a text")
+    assert data.valid.text == data.test.text == ""
+    assert data.valid.ids.shape == data.test.ids.shape == (0,)
+    assert data.valid.head(5) is data.valid
+
+
+@pytest.mark.parametrize(
+    ("train", "clean", "left"),
+    [
+        ("", False, "nothing"),
+        (" \n\t", False, "nothing"),
+        ("", True, "nothing"),
+        ("红楼梦 12!", True, "no letters a-z"),
+    ],
+)
+def test_a_training_text_of_nothing_is_refused(train: str, clean: bool, left: str) -> None:
+    with pytest.raises(InputError, match=f"training text: expected some text, got {left}"):
+        make_dataset(train, "held out", clean=clean)
+
+
+def test_the_head_of_a_part_is_its_first_tokens() -> None:
+    part = make_dataset("abcdef").train
+    head = part.head(4)
+    assert head.text == "abcd"
+    assert head.ids.tolist() == part.ids[:4].tolist()
+    assert part.head(6) is part
+    assert part.head(100) is part
+
+
+def test_the_head_of_words_is_cut_in_proportion() -> None:
+    head = make_dataset("one two three four " * 10, tokenizer="words").train.head(20)
+    assert len(head.ids) == 20
+    assert len(head.text) == 95
