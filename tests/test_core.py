@@ -186,34 +186,34 @@ def test_with_nothing_given_every_item_is_predicted() -> None:
 
 
 class Rising(TokenModel[np.ndarray]):
-    """Expects the token after the last one seen with probability 1/2; the state is that token."""
+    """Expects one token, the state, with probability 1/2: 0 first, then the one after the last seen."""
 
     vocab_size = 4
 
     def start(self, batch: int) -> np.ndarray:
-        return np.full(batch, -1)
+        return np.zeros(batch, dtype=np.int64)
 
     def predict(self, state: np.ndarray) -> np.ndarray:
         probs = np.full((len(state), 4), 1 / 6)
-        probs[np.arange(len(state)), (state + 1) % 4] = 1 / 2
+        probs[np.arange(len(state)), state] = 1 / 2
         return np.log(probs)
 
     def advance(self, state: np.ndarray, items: np.ndarray) -> np.ndarray:
-        return items
+        return (items + 1) % 4
 
 
 def test_score_is_the_loop_over_predict_and_advance() -> None:
     model = Rising()
     log_probs, state = model.score(model.start(2), np.array([[0, 1, 2], [0, 2, 3]]))
     assert np.exp(log_probs) == pytest.approx(np.array([[1 / 2, 1 / 2, 1 / 2], [1 / 2, 1 / 6, 1 / 2]]))
-    assert state.tolist() == [2, 3]
+    assert state.tolist() == [3, 0]
 
 
 def test_score_of_nothing_is_nothing() -> None:
     model = Rising()
     log_probs, state = model.score(model.start(2), np.empty((2, 0), dtype=np.int64))
     assert log_probs.shape == (2, 0)
-    assert state.tolist() == [-1, -1]
+    assert state.tolist() == [0, 0]
 
 
 def test_score_refuses_ids_that_there_are_not() -> None:
@@ -225,9 +225,9 @@ def test_score_refuses_ids_that_there_are_not() -> None:
 def test_rollout_predicts_chooses_and_advances() -> None:
     model = Rising()
     choose: Callable[[np.ndarray], np.ndarray] = lambda log_probs: log_probs.argmax(axis=1)  # noqa: E731
-    pairs = list(rollout(model, np.array([1, 3]), 5, choose))
+    pairs = list(rollout(model, np.array([2, 0]), 5, choose))
     assert np.stack([items for items, _ in pairs], axis=1).tolist() == [[2, 3, 0, 1, 2], [0, 1, 2, 3, 0]]
-    assert [state.tolist() for _, state in pairs] == [items.tolist() for items, _ in pairs]
+    assert np.stack([state for _, state in pairs], axis=1).tolist() == [[3, 0, 1, 2, 3], [1, 2, 3, 0, 1]]
     assert list(rollout(model, model.start(1), 0, choose)) == []
 
 

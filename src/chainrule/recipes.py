@@ -267,9 +267,10 @@ def compare_models(
     rng = np.random.default_rng(seed)
     banned = () if data.codec.vocabulary.unknown_id is None else (data.codec.vocabulary.unknown_id,)
     prompt = data.test.ids[None, :20]
+    draws = np.random.default_rng(seed)  # one stream for all, or unsure models would say the same
 
     def speak(model: TokenModel[Any]) -> str:
-        choose = sampler(Sampling(banned=banned), np.random.default_rng(seed))
+        choose = sampler(Sampling(banned=banned), draws)
         ids = [int(tokens[0]) for tokens in generate(model, prompt, sample_length, choose)]
         return data.codec.decode(np.array(ids, dtype=np.int64))
 

@@ -21,9 +21,14 @@ def test_the_three_parts_are_the_text(text: str, valid: float, test: float) -> N
     assert "".join(parts) == text
 
 
-@given(st.text("aB \n1"), FRACTIONS)
-def test_cleaning_comes_before_the_cut(text: str, test: float) -> None:
-    assert "".join(split_text(text, test=test, clean=True)) == letters_only(text)
+@given(st.text("aB \n1"), st.sampled_from("aB"), FRACTIONS)
+def test_cleaning_comes_before_the_cut(text: str, letter: str, test: float) -> None:
+    assert "".join(split_text(text + letter, test=test, clean=True)) == letters_only(text + letter)
+
+
+def test_a_text_of_which_cleaning_leaves_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="text: expected letters a-z, which cleaning keeps, got none"):
+        split_text("红楼梦 12!", clean=True)
 
 
 def test_the_last_part_is_the_test() -> None:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from chainrule.data.overlap import KEEP, WINDOW, Fingerprint, window_hashes
 
-ANY_STRING = st.text(st.characters() | st.characters(categories=["Cs"]))
+# st.text() never draws halves of surrogate pairs, which a Python string may hold
+ANY_CHARACTER = st.characters() | st.characters(categories=["Cs"]) | st.sampled_from("\r\n\0 \ufeff")
+ANY_STRING = st.lists(ANY_CHARACTER).map("".join)
 
 
 def random_text(length: int, seed: int) -> str:
@@ -17,7 +19,7 @@ def random_text(length: int, seed: int) -> str:
     return np.random.default_rng(seed).choice(letters, length).tobytes().decode()
 
 
-@given(st.lists(st.characters(), min_size=WINDOW, max_size=WINDOW).map("".join), ANY_STRING, ANY_STRING)
+@given(st.lists(ANY_CHARACTER, min_size=WINDOW, max_size=WINDOW).map("".join), ANY_STRING, ANY_STRING)
 def test_a_window_has_one_hash_wherever_it_stands(window: str, before: str, after: str) -> None:
     alone = window_hashes(window)
     assert alone.shape == (1,)

@@ -249,13 +249,14 @@ def test_the_steps_before_it_diverged_stand_in_the_log() -> None:
 
 
 @pytest.mark.parametrize("validated", [False, True])
-def test_the_weights_that_are_kept_are_good(validated: bool) -> None:
+@pytest.mark.parametrize("rows", [4, 40])  # an epoch of ten batches, or of one
+def test_the_weights_that_are_kept_are_good(validated: bool, rows: int) -> None:
     """The step that ruins the weights has a finite loss itself: it is the next that shows it."""
     tokens, rng = np.tile(np.arange(4), 50), np.random.default_rng(0)
     learner = RecurrentLearner(4, cell="rnn", hidden=8, rng=rng)
     done = train(
         learner,
-        partial(sequential_batches, tokens, 4, 5, rng),
+        partial(sequential_batches, tokens, rows, 5, rng),
         SGD(3e38),  # no network in float32 survives it; a warning would fail the test
         validate=partial(mean_nats_in_rows, tokens=tokens) if validated else None,
     )

@@ -52,15 +52,16 @@ def compare(
         bpe_size=bpe_size,
         clean=clean,
     )
-    if not json:
-        _describe(loaded.source, data)
     rows: list[Row] = []
     try:
         with bar("uniform") as tell:
-            for row in compare_models(
+            found = compare_models(
                 data, budget=limit, seed=seed, report=lambda name, done: tell(done, "", name)
-            ):
-                rows.append(row)
+            )
+            if not json:
+                _describe(loaded.source, data)
+            for row in found:
+                rows.append(row)  # one by one: what is done stays when Ctrl-C comes
     except KeyboardInterrupt:
         if not rows:
             raise
@@ -128,6 +129,11 @@ def notes(rows: list[Row], data: Dataset) -> list[str]:
             f"{held_out.unknown:,} of {held_out.tokens:,} held-out tokens are unknown and were scored as "
             f"one symbol: figures compare only with the same vocabulary"
         )
+    said += [
+        f"{row.name}: before {row.held_out.silent:,} tokens it had nothing to say and was taken as uniform"
+        for row in rows
+        if row.held_out.silent
+    ]
     said.append(
         f"training perplexity is of the first {min(held_out.tokens, len(data.train.ids)):,} training tokens"
     )

@@ -107,7 +107,7 @@ def train(
             seed=seed,
         )
     training = cast(dict[str, Any], lm.card["training"] or {})
-    if training.get("stopped") == "diverged" and not training["log"]:
+    if training.get("stopped") == "diverged" and _worse_than_guessing(lm, training["log"]):
         raise RunError(training["advice"].replace("the last good weights are kept", "nothing was learned"))
     if training.get("stopped") in ("interrupted", "diverged"):
         note(training["advice"] or "interrupted: what was learned so far is kept")
@@ -117,3 +117,9 @@ def train(
     else:
         out().print(card_table(lm))
         err().print(f"model: {out_file}", soft_wrap=True)
+
+
+def _worse_than_guessing(lm: LanguageModel, log: list[dict[str, Any]]) -> bool:
+    """Whether no row of the log beats the uniform distribution."""
+    nats = (float(row["nats"] if math.isnan(float(row["valid"])) else row["valid"]) for row in log)
+    return not any(value < math.log(lm.model.vocab_size) for value in nats)

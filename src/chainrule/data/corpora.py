@@ -79,11 +79,11 @@ def load_corpus(name: str, *, errors: str = "strict", progress: Any = False) -> 
         path = fetch(known, cache_folder(), progress=progress)
         return _checked(Corpus(name, read_text(path, errors), known.title))
     path = Path(name)
-    if path.is_dir():
+    if name and os.path.isdir(name):  # which, unlike Path.is_dir, answers for a name that is too long
         return _checked(_folder(path, errors))
-    if not path.exists():
+    if not (name and os.path.exists(name)):
         names = ", ".join(corpus.name for corpus in KNOWN)
-        raise InputError(f"corpus {name!r}: expected a file, a folder, - or one of {names}; found none")
+        raise InputError(f"corpus {name[:80]!r}: expected a file, a folder, - or one of {names}; found none")
     return _checked(Corpus(path.name, read_text(path, errors), str(path)))
 
 
@@ -97,17 +97,23 @@ def read_text(path: Path, errors: str = "strict") -> str:
 
     Raises InputError when it cannot be read or unpacked, or names the first byte that is not UTF-8.
     """
+    return _decoded(_unpacked(path), str(path), errors)
+
+
+def _unpacked(path: Path) -> bytes:
     try:
         data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        elif path.suffix == ".xz":
-            data = lzma.decompress(data)
+        match path.suffix:
+            case ".gz":
+                return gzip.decompress(data)
+            case ".xz":
+                return lzma.decompress(data)
+            case _:
+                return data
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise InputError(f"{path}: expected a whole {path.suffix} file: {error}") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return _decoded(data, str(path), errors)
 
 
 def fetch(known: Known, folder: Path, *, progress: Any = False) -> Path:
@@ -126,7 +132,8 @@ def fetch(known: Known, folder: Path, *, progress: Any = False) -> Path:
             known.url, f"sha256:{known.sha256}", fname=path.name, path=folder, downloader=downloader
         )
     except requests.HTTPError as error:
-        raise RunError(f"corpus {known.name}: expected a file, got {error}") from error
+        answer = error if error.response is None else error.response.status_code
+        raise RunError(f"corpus {known.name}: {known.url} answered {answer}") from error
     except requests.exceptions.ConnectionError as error:
         hint = f"; or put {path.name} into a folder and set CHAINRULE_DATA to it"
         raise RunError(f"corpus {known.name}: {known.url} cannot be reached{hint}") from error
@@ -162,7 +169,7 @@ def _in_folder(folder: Path, name: str) -> Path | None:
 
 
 def _check_hash(path: Path, known: Known) -> None:
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = hashlib.sha256(_unpacked(path)).hexdigest()
     if found != known.sha256:
         raise InputError(f"{path}: expected SHA-256 {known.sha256} for {known.name}, got {found}")
 
@@ -182,8 +189,11 @@ def _folder(folder: Path, errors: str) -> Corpus:
 def _is_binary(path: Path) -> bool:
     if path.suffix in (".gz", ".xz"):
         return path.with_suffix("").suffix not in ("", ".txt", ".md", ".rst")
-    with path.open("rb") as file:
-        return b"\0" in file.read(8192)
+    try:
+        with path.open("rb") as file:
+            return b"\0" in file.read(8192)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def _decoded(data: bytes, name: str, errors: str) -> str:

@@ -39,7 +39,10 @@ def split_text(
 ) -> tuple[str, str, str]:
     """Three contiguous texts: the last `test` of the characters to test, the last `valid` of the rest to
     validate. The book's cleaning, where asked for, comes before the cut."""
-    text = letters_only(text) if clean else text
+    if clean and text.strip():
+        text = letters_only(text)
+        if not text.strip():
+            raise InputError("text: expected letters a-z, which cleaning keeps, got none")
     ends = split_bounds(len(text), valid, test)
     return text[: ends.train], text[ends.train : ends.valid], text[ends.valid :]
 

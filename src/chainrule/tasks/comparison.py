@@ -98,7 +98,7 @@ class Row:
             "size": self.fitted.size,
             "size_unit": self.fitted.unit,
             "seconds": self.seconds,
-            "tokens_per_second": self.tokens_per_second,
+            "tokens_per_second": finite_or_name(self.tokens_per_second),
             "train": self.train.as_dict(),
             "held_out": self.held_out.as_dict(),
             "difference": None if self.difference is None else self.difference._asdict(),

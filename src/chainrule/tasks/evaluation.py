@@ -108,10 +108,10 @@ def finite_or_name(x: float) -> float | str:
 
 def perplexity_ratio(a: Evaluation, b: Evaluation) -> float:
     """a's perplexity per token over b's; raises InputError where their tokens are not the same."""
-    if a.tokenizer != b.tokenizer or a.tokens != b.tokens:
+    if (a.tokenizer, a.tokens, a.counts, a.unknown) != (b.tokenizer, b.tokens, b.counts, b.unknown):
         raise InputError(
-            f"perplexity per token: expected the same tokens, got {a.tokens} by {a.tokenizer} and "
-            f"{b.tokens} by {b.tokenizer}; compare bits per character or perplexity per word"
+            f"perplexity per token: expected the same tokens, got {a.tokens} by {a.tokenizer} ({a.unknown} "
+            f"unknown) and {b.tokens} by {b.tokenizer} ({b.unknown} unknown); compare bits per character or perplexity per word"
         )
     return a.perplexity / b.perplexity
 

@@ -54,7 +54,8 @@ def sampling_log_probs(log_probs: Float64[Array, "B V"], how: Sampling) -> Float
         shaped[...] = -np.inf
         shaped[np.arange(len(shaped)), best] = 0
         return shaped
-    shaped = _normalised(shaped / how.temperature)
+    with np.errstate(over="ignore"):  # near 0 all but the likeliest go to -inf, as they should
+        shaped = _normalised((shaped - shaped.max(axis=1, keepdims=True)) / how.temperature)
     if how.top_k is not None and how.top_k < shaped.shape[1]:
         kth = np.partition(shaped, -how.top_k, axis=1)[:, -how.top_k, None]
         shaped = _normalised(np.where(shaped >= kth, shaped, -np.inf))
@@ -101,7 +102,7 @@ def likeliest(
     """The k likeliest next ids after a prompt, with their probabilities."""
     if k < 1:
         raise InputError(f"k: expected at least 1, got {k}")
-    _, state = model.score(model.start(1), check_tokens(prompt, model.vocab_size)[None])
+    _, state = model.score(model.start(1), check_tokens(prompt[None], model.vocab_size))
     log_probs = model.predict(state)[0]
     order = np.argsort(-log_probs, kind="stable")
     chosen = [int(i) for i in order if int(i) not in banned][:k]

@@ -37,6 +37,8 @@ def fit_zipf(frequencies: Integer[Array, "R"]) -> ZipfFit:
     """Fit alpha to frequencies in any order; raises InputError for fewer than two distinct items."""
     if len(frequencies) < 2:
         raise InputError(f"Zipf: expected at least 2 distinct items, got {len(frequencies)}")
+    if frequencies.min() < 1:
+        raise InputError(f"Zipf: expected items that occur, got a frequency of {frequencies.min()}")
     ranked = np.sort(frequencies)[::-1].astype(np.float64)
     logs = np.log(np.arange(1, len(ranked) + 1))
     tokens = ranked.sum()

@@ -85,6 +85,8 @@ class Limits(NamedTuple):
 def clip(gradients: Gradients, theta: float) -> float:
     """Scale all gradients in place so that their common norm is at most theta; returns the norm before."""
     norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients.values()))
+    if math.isinf(norm):  # the squares may be too large for float32 where the gradient is not
+        norm = math.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in gradients.values()))
     if norm > theta:
         for gradient in gradients.values():
             gradient[...] *= gradient.dtype.type(theta / norm)
@@ -113,13 +115,13 @@ def train(
     if not (theta > 0 and not math.isnan(theta)):
         raise InputError(f"clip: expected a positive norm, got {theta}")
     run = _Run(learner, optimizer, limits, theta, schedule, validate, report)
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is looked for by name
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is looked for by name
+        try:
             stopped = run.epochs(epoch)
-    except KeyboardInterrupt:
-        stopped = "interrupted"
-    if stopped not in ("diverged", "early"):
-        run.validate()
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+        if stopped != "early":
+            run.validate()
     return Training(run.best(), tuple(run.history), stopped, DIVERGED if stopped == "diverged" else None)
 
 
@@ -145,6 +147,7 @@ class _Run(Generic[Model]):
         self.step = self.tokens = 0
         self.epoch_share = 0.0
         self.since: list[tuple[float, int, float]] = []  # nats, count, norm of each step since the last row
+        self.before: dict[str, Float[np.ndarray, "..."]] = {}  # the weights before the latest step
 
     def epochs(self, epoch: Callable[[], Iterable[Batch]]) -> str:
         """Run the epochs; the word for why they ended."""
@@ -159,6 +162,7 @@ class _Run(Generic[Model]):
                 if not self._apply(step):
                     return "diverged"
                 self.epoch_share = number + (index + 1) / len(batches)
+                self._tell(step)
                 every = self.limits.validate_every
                 if (index + 1 == len(batches) or (every and self.step % every == 0)) and self.validate():
                     return "early"
@@ -167,18 +171,26 @@ class _Run(Generic[Model]):
         return "finished"
 
     def _apply(self, step: Step[Any]) -> bool:
-        """Clip and step; False, and nothing changed, when the numbers are not finite."""
+        """Clip and step. False when the numbers are not finite: the weights then are those of the last loss
+        that was, for it may have been the step from them that went too far."""
         norm = clip(step.gradients, self.theta)
         if not (math.isfinite(step.nats) and math.isfinite(norm)):
+            for name, array in self.before.items():
+                self.learner.parameters[name][...] = array
             return False
+        for name, array in self.learner.parameters.items():
+            np.copyto(self.before.setdefault(name, np.empty_like(array)), array)
         self.optimizer.step(self.learner.parameters, step.gradients, self._rate())
         self.step += 1
         self.tokens += step.count
         self.since.append((step.nats, step.count, norm))
+        return True
+
+    def _tell(self, step: Step[Any]) -> None:
         if self.report:
             valid = self.history[-1].valid if self.history else math.nan
-            self.report(Progress(self._done(), int(self.epoch_share) + 1, step.nats / step.count, valid))
-        return True
+            epoch = math.ceil(self.epoch_share)
+            self.report(Progress(self._done(), epoch, step.nats / step.count, valid))
 
     def validate(self) -> bool:
         """Add a row to the log and keep the model if it is the best; True when patience is at an end."""

@@ -1,0 +1,189 @@
+"""The object that a user holds: its verbs on strings, its file, and what it says of itself."""
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule
+from chainrule.core import FileFormatError, InputError, RunError
+from chainrule.files import read_arrays, write_arrays
+from chainrule.language_model import LanguageModel, TrainedOnWarning, UnknownSymbolWarning, load
+
+TEXT = chainrule.load_corpus("pydocs").text[:8000]
+OTHER = chainrule.load_corpus("pydocs").text[100_000:104_000]
+QUICK: dict[str, dict[str, Any]] = {
+    "uniform": {},
+    "unigram": {},
+    "bigram": {},
+    "ngram": {},
+    "window": {"epochs": 1, "hidden": 16, "window": 3},
+    "rnn": {"epochs": 1, "hidden": 16},
+    "gru": {"epochs": 1, "hidden": 16},
+    "lstm": {"epochs": 1, "hidden": 16, "layers": 2},
+}
+
+
+@pytest.fixture(scope="module", params=QUICK)
+def lm(request: pytest.FixtureRequest) -> LanguageModel:
+    return LanguageModel.fit(TEXT, model=request.param, **QUICK[request.param])
+
+
+@pytest.fixture(scope="module")
+def counted() -> LanguageModel:
+    return LanguageModel.fit(TEXT, model="ngram")
+
+
+def test_saved_and_loaded_it_says_the_same(lm: LanguageModel, tmp_path: Path) -> None:
+    lm.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert again.evaluate(OTHER) == lm.evaluate(OTHER)
+    assert again.generate("The ", 40, seed=3) == lm.generate("The ", 40, seed=3)
+    assert again.next("The v", 4) == lm.next("The v", 4)
+    assert again.codec == lm.codec
+    assert again.codec.vocabulary.counts == lm.codec.vocabulary.counts
+    assert again.overlap(TEXT[:6000]) == lm.overlap(TEXT[:6000]) == 1
+    assert json.loads(json.dumps(again.card)) == json.loads(json.dumps(dict(lm.card)))
+    again.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "model").read_bytes()
+
+
+def test_the_card_holds_the_bill_for_the_test_part(lm: LanguageModel) -> None:
+    assert lm.held_out is not None
+    test = TEXT[-lm.card["split"]["test"]["characters"] :]
+    assert lm.held_out == lm.evaluate(test).as_dict()
+    assert [part["characters"] for part in lm.card["split"].values()] == [6480, 720, 800]
+
+
+def test_next_is_what_generation_draws_from(lm: LanguageModel) -> None:
+    found = lm.next("class ", k=lm.codec.vocab_size)
+    assert len(found) == lm.codec.vocab_size
+    assert sum(p for _, p in found) == pytest.approx(1)
+    assert sorted((p for _, p in found), reverse=True) == [p for _, p in found]
+    likeliest = next(token for token, _ in found if token != "<unk>")
+    assert lm.generate("class ", 1, temperature=0) == "class " + likeliest
+
+
+def test_surprisal_adds_up_to_the_bill(lm: LanguageModel) -> None:
+    scored = lm.surprisal(OTHER)
+    assert "".join(token for token, _ in scored) == OTHER
+    report = lm.evaluate(OTHER)
+    assert sum(bits for _, bits in scored) == pytest.approx(report.bits_per_token * report.tokens)
+
+
+def test_what_was_trained_on_is_said(counted: LanguageModel) -> None:
+    with pytest.warns(TrainedOnWarning, match="100% of this text was trained on"):
+        counted.perplexity(TEXT[:2000])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TrainedOnWarning)
+        warnings.simplefilter("ignore", UnknownSymbolWarning)
+        counted.perplexity(TEXT[-600:])
+
+
+def test_symbols_that_it_does_not_know_are_said(counted: LanguageModel) -> None:
+    with pytest.warns(UnknownSymbolWarning, match="1 symbols are not in the vocabulary.*'é'"):
+        told = counted.generate("caf\u00e9 ", 5)
+    assert told.startswith("caf\u00e9 ")
+    assert "<unk>" not in counted.generate("", 500)
+
+
+def test_valid_and_test_may_be_texts_of_their_own() -> None:
+    lm = LanguageModel.fit(TEXT, model="ngram", valid=OTHER[:1000], test=OTHER[1000:])
+    sizes = {name: part["characters"] for name, part in lm.card["split"].items()}
+    assert sizes == {"train": 8000, "valid": 1000, "test": 3000}
+
+
+def test_without_valid_and_test() -> None:
+    lm = LanguageModel.fit(TEXT, model="ngram", valid=0, test=0)
+    assert lm.held_out is None
+    assert lm.card["split"]["train"]["tokens"] == len(TEXT)
+
+
+@pytest.mark.parametrize("tokenizer", ["bytes", "words", "bpe"])
+def test_every_tokeniser_has_its_way_through(tokenizer: str, tmp_path: Path) -> None:
+    lm = LanguageModel.fit(TEXT, model="ngram", tokenizer=tokenizer, bpe_size=300)
+    lm.save(tmp_path / "model")
+    assert load(tmp_path / "model").generate("The value", 20) == lm.generate("The value", 20)
+    assert lm.generate("The value", 20).startswith("The value")
+    assert len(lm.surprisal("the value of x")) >= 4
+
+
+def test_the_books_cleaning_reaches_every_verb() -> None:
+    lm = LanguageModel.fit(TEXT, model="ngram", clean=True)
+    assert lm.evaluate("It is: THE value!").tokens == len("it is the value ")
+    assert lm.generate("THE Val", 0) == "the val"
+    assert lm.evaluate("x y").loses == "all but letters"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": "transformer"}, "model: expected one of uniform"),
+        ({"model": "ngram", "order": 0}, r"order: expected 1\.\.6480 .*got 0"),
+        ({"model": "ngram", "order": 7000}, r"order: expected 1\.\.6480"),
+        ({"model": "ngram", "smoothing": "magic"}, "smoothing: expected"),
+        ({"model": "lstm", "rate": float("nan")}, "learning rate: expected a positive number, got nan"),
+        ({"model": "lstm", "epochs": 0}, "epochs: expected at least 1, got 0"),
+        ({"model": "lstm", "hidden": 0}, "hidden: expected at least 1, got 0"),
+        ({"model": "lstm", "steps": 9000}, "expected at least 9001 tokens"),
+        ({"tokenizer": "letters"}, "tokeniser: expected one of"),
+        ({"valid": 1.0}, "valid: expected a fraction"),
+        ({"test": -0.1}, "test: expected a fraction"),
+    ],
+)
+def test_settings_without_a_meaning_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        LanguageModel.fit(TEXT, **settings)
+
+
+def test_a_text_without_text_is_refused() -> None:
+    for text in ("", "   \n"):
+        with pytest.raises(InputError, match="training text: expected some text"):
+            LanguageModel.fit(text)
+    with pytest.raises(InputError, match="expected letters a-z"):
+        LanguageModel.fit("红楼梦", clean=True)
+
+
+def test_a_file_whose_parts_do_not_belong_together_is_refused(counted: LanguageModel, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    counted.save(path)
+    arrays, header = read_arrays(path)
+    damaged: list[tuple[dict[str, np.ndarray], dict[str, Any]]] = [
+        ({**arrays, "vocabulary": arrays["vocabulary"][:-5]}, header),
+        ({**arrays, "vocabulary": np.frombuffer(b'["a", "b"]', np.uint8)}, header),
+        ({name: array for name, array in arrays.items() if name != "model.keys2"}, header),
+        ({**arrays, "model.keys2": arrays["model.keys2"][::-1]}, header),
+        (arrays, {**header, "family": "transformer"}),
+        (arrays, {**header, "tokenizer": {"name": "runes"}}),
+        (arrays, {**header, "settings": []}),
+        (arrays, {name: value for name, value in header.items() if name != "card"}),
+    ]
+    for number, (some, what) in enumerate(damaged):
+        write_arrays(path, some, what)
+        with pytest.raises(FileFormatError, match=str(path)):
+            load(path)
+        assert number < len(damaged)
+
+
+def test_a_folder_that_cannot_be_written_is_said(counted: LanguageModel, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="cannot be written"):
+        counted.save(tmp_path / "missing" / "model")
+
+
+def test_import_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, chainrule; "
+        "print([m for m in ('torch', 'numba', 'matplotlib', 'jieba', 'pooch', 'requests', 'rich') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_are_there_and_sorted_as_they_stand() -> None:
+    assert all(hasattr(chainrule, name) for name in chainrule.__all__)

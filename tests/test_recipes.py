@@ -1,0 +1,308 @@
+"""Recipes: every kind cooked on a small text, blanks filled sensibly, and the ladder of `compare`."""
+
+import json
+import math
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import recipes
+from chainrule.core import InputError
+from chainrule.data.dataset import Dataset, make_dataset, split_text
+from chainrule.models.ngram import AddK, MaximumLikelihood, NgramModel, WittenBell, count_ngrams
+from chainrule.models.recurrent import RecurrentModel
+from chainrule.models.uniform import Uniform
+from chainrule.models.window import WindowModel
+from chainrule.recipes import KINDS, Cooked, Recipe, bill, compare_models, cook, ladder, recipe_settings
+from chainrule.tasks.comparison import Row
+from chainrule.tasks.evaluation import surprisal
+from chainrule.training.loop import Progress
+
+WORDS = ["the", "time", "machine", "was", "a", "glittering", "metallic", "framework", "scarcely", "larger"]
+
+
+def small_text(words: int = 700) -> str:
+    return " ".join(np.random.default_rng(0).choice(WORDS, words))
+
+
+DATA = make_dataset(*split_text(small_text()))
+SMALL: dict[str, Any] = {"hidden": 12, "epochs": 2, "batch": 8, "steps": 16}
+NETWORKS = ("window", "rnn", "gru", "lstm")
+
+
+def recipe(kind: str, **changes: Any) -> Recipe:
+    return Recipe(kind, **(SMALL | changes if kind in NETWORKS else changes))
+
+
+def held_out(cooked: Cooked, data: Dataset = DATA) -> float:
+    """Nats per token."""
+    return float(surprisal(cooked.model, data.test.ids).mean())
+
+
+# --- one model ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_can_be_cooked(kind: str) -> None:
+    cooked = cook(recipe(kind), DATA)
+    assert cooked.model.vocab_size == DATA.codec.vocab_size
+    assert (cooked.training is None) == (kind not in NETWORKS)
+    uniform = math.log(DATA.codec.vocab_size)
+    assert held_out(cooked) == pytest.approx(uniform) if kind == "uniform" else held_out(cooked) < uniform
+    if cooked.training:
+        assert cooked.training.stopped == "finished"
+        assert [p.epoch for p in cooked.training.history] == [1, 2]
+        assert all(math.isfinite(p.valid) and p.norm > 0 for p in cooked.training.history)
+
+
+def test_kinds_are_what_they_are_called() -> None:
+    models = {kind: cook(recipe(kind), DATA).model for kind in KINDS}
+    assert isinstance(models["uniform"], Uniform)
+    for kind, order in (("unigram", 1), ("bigram", 2)):
+        model = models[kind]
+        assert isinstance(model, NgramModel)
+        assert (model.order, model.smoothing) == (order, AddK(1.0))
+    assert isinstance(models["window"], WindowModel)
+    for kind in ("rnn", "gru", "lstm"):
+        model = models[kind]
+        assert isinstance(model, RecurrentModel)
+        assert model.arch.cell.name == kind
+
+
+def test_a_recipe_that_leaves_nothing_open_is_followed() -> None:
+    cooked = cook(recipe("gru", layers=2, hidden=7, embedding=3), DATA)
+    assert isinstance(cooked.model, RecurrentModel)
+    arch = cooked.model.arch
+    assert (arch.layers, arch.hidden, arch.embedding) == (2, 7, 3)
+    window = cook(recipe("window", window=3, embedding=5), DATA).model
+    assert isinstance(window, WindowModel)
+    assert window.window == 3
+    assert window.parameters["embedding"].shape == (DATA.codec.vocab_size + 1, 5)
+    ngram = cook(recipe("ngram", order=3, smoothing="add-k", k=0.5), DATA).model
+    assert isinstance(ngram, NgramModel)
+    assert (ngram.order, ngram.smoothing) == (3, AddK(0.5))
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_blanks_of_a_network_come_back_filled_in(kind: str) -> None:
+    cooked = cook(Recipe(kind, epochs=1, hidden=4), DATA)
+    for name in ("rate", "embedding", "hidden", "epochs"):
+        assert getattr(cooked.recipe, name) is not None, name
+    assert replace(cooked.recipe, embedding=None, rate=None) == Recipe(kind, epochs=1, hidden=4)
+    again = cook(cooked.recipe, DATA)
+    assert again.recipe == cooked.recipe
+    assert held_out(again) == held_out(cooked)
+
+
+def test_a_cooked_recipe_goes_through_json() -> None:
+    cooked = cook(recipe("ngram", smoothing="add-k"), DATA)
+    assert Recipe(**json.loads(json.dumps(recipe_settings(cooked.recipe)))) == cooked.recipe
+
+
+def test_the_smoothing_is_the_one_that_was_asked_for() -> None:
+    for name, smoothing in (("maximum-likelihood", MaximumLikelihood()), ("witten-bell", WittenBell())):
+        cooked = cook(recipe("ngram", order=2, smoothing=name), DATA)
+        assert isinstance(cooked.model, NgramModel)
+        assert cooked.model.smoothing == smoothing
+
+
+@pytest.mark.parametrize("smoothing", ["add-k", "witten-bell"])
+def test_an_open_order_is_the_best_on_the_validation_part(smoothing: str) -> None:
+    cooked = cook(recipe("ngram", smoothing=smoothing), DATA)
+    counts = count_ngrams([DATA.train.ids], DATA.codec.vocab_size, 10)
+    candidates = [AddK(k) for k in (1.0, 0.1, 0.01, 0.001)] if smoothing == "add-k" else [WittenBell()]
+    nats = {
+        (order, one): surprisal(NgramModel(counts.up_to(order), one), DATA.valid.ids).sum()
+        for order in range(1, 11)
+        for one in candidates
+    }
+    best = min(nats, key=lambda found: nats[found])
+    assert isinstance(cooked.model, NgramModel)
+    assert (cooked.model.order, cooked.model.smoothing) == best
+    assert 1 < cooked.model.order < 10
+    assert (cooked.recipe.order, cooked.recipe.k) == (best[0], getattr(best[1], "k", None))
+
+
+def test_a_k_that_was_asked_for_is_kept_where_the_order_is_chosen() -> None:
+    cooked = cook(recipe("ngram", smoothing="add-k", k=0.3), DATA)
+    assert isinstance(cooked.model, NgramModel)
+    assert cooked.model.smoothing == AddK(0.3)
+
+
+def test_without_a_validation_part_an_order_is_still_found() -> None:
+    data = make_dataset(small_text())
+    for kind in ("ngram", "rnn"):
+        assert cook(recipe(kind), data).model.vocab_size == data.codec.vocab_size
+    short = cook(recipe("ngram"), make_dataset("abc")).model
+    assert isinstance(short, NgramModel)
+    assert short.order == 3
+
+
+def test_whoever_waits_is_told_how_far_it_is() -> None:
+    for kind in ("ngram", "lstm"):
+        told: list[Progress] = []
+        cook(recipe(kind), DATA, told.append)
+        shares = [progress.done for progress in told]
+        assert shares == sorted(shares)
+        assert 0 < shares[-1] <= 1
+
+
+# --- the same again ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "window"])
+@pytest.mark.parametrize("partition", ["sequential", "random"])
+def test_one_seed_cooks_the_same_bit_for_bit(kind: str, partition: str) -> None:
+    def cooked(seed: int) -> dict[str, np.ndarray]:
+        model = cook(recipe(kind, seed=seed, partition=partition), DATA).model
+        assert isinstance(model, RecurrentModel | WindowModel)
+        return dict(model.parameters)
+
+    one, other, different = cooked(3), cooked(3), cooked(4)
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        assert array.tobytes() == other[name].tobytes(), name
+    assert any(array.tobytes() != different[name].tobytes() for name, array in one.items())
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "sgd"}, {"partition": "random"}, {"clip": 1e-3}])
+def test_what_a_recipe_says_of_the_training_makes_a_difference(changes: dict[str, Any]) -> None:
+    assert held_out(cook(recipe("rnn", **changes), DATA)) != held_out(cook(recipe("rnn"), DATA))
+
+
+# --- refusals ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "words"),
+    [
+        ("transformer", {}, r"model: expected one of uniform, .*, lstm, got 'transformer'"),
+        ("ngram", {"smoothing": "guess"}, r"smoothing: expected .*, got 'guess'"),
+        ("ngram", {"smoothing": "guess", "order": 2}, r"smoothing: expected .*, got 'guess'"),
+        ("ngram", {"order": 0}, r"order: expected 1\.\..*, got 0"),
+        ("ngram", {"order": 10**6}, r"order: expected 1\.\..*, got 1000000"),
+        ("ngram", {"smoothing": "add-k", "k": 0.0}, r"add-k: expected k above 0, got 0\.0"),
+        ("ngram", {"smoothing": "add-k", "k": -1.0, "order": 2}, r"add-k: expected k above 0, got -1\.0"),
+        ("rnn", {"partition": "shuffled"}, r"partition: expected sequential or random, got 'shuffled'"),
+        ("rnn", {"optimizer": "momentum"}, r"optimizer: expected adam or sgd, got 'momentum'"),
+        ("rnn", {"rate": math.nan}, r"learning rate: expected a positive number, got nan"),
+        (
+            "rnn",
+            {"rate": math.nan, "optimizer": "sgd"},
+            r"learning rate: expected a positive number, got nan",
+        ),
+        ("rnn", {"rate": 0.0}, r"learning rate: expected a positive number, got 0\.0"),
+        ("rnn", {"epochs": 0}, r"epochs: expected at least 1, got 0"),
+        ("rnn", {"hidden": 0}, r"hidden: expected at least 1, got 0"),
+        ("lstm", {"layers": 0}, r"layers: expected at least 1, got 0"),
+        ("gru", {"embedding": -1}, r"embedding: expected at least 0, got -1"),
+        ("window", {"embedding": 0}, r"embedding: expected at least 1, got 0"),
+        ("window", {"window": 0}, r"window: expected at least 1, got 0"),
+        ("rnn", {"batch": 0}, r"batch: expected at least 1, got 0"),
+        ("rnn", {"steps": 0}, r"steps: expected at least 1, got 0"),
+        ("rnn", {"steps": 10**6}, r"training text: expected at least 1000001 tokens"),
+        ("rnn", {"clip": math.nan}, r"clip: expected a positive norm, got nan"),
+        ("rnn", {"seconds": math.nan}, r"seconds: expected .*, got nan"),
+        ("rnn", {"seconds": -1.0}, r"seconds: expected .*, got -1\.0"),
+        ("rnn", {"patience": 0}, r"patience: expected at least 1, got 0"),
+    ],
+)
+def test_recipes_without_a_meaning_are_refused(kind: str, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        cook(recipe(kind, **changes), DATA)
+
+
+# --- the ladder --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table() -> list[Row]:
+    return list(compare_models(DATA, budget=3.0, sample_length=30))
+
+
+def test_the_ladder_is_climbed_in_the_order_of_the_lecture(table: list[Row]) -> None:
+    names = [row.name for row in table]
+    assert names[:3] == ["uniform", "unigram", "bigram"]
+    assert names[3].startswith("add-")
+    assert names[4].startswith("Witten-Bell")
+    assert names[3].endswith("-gram")
+    assert names[5:] == ["window MLP", "RNN", "GRU", "LSTM"]
+    states = [row.fitted.state for row in table]
+    assert states[:3] == ["nothing", "nothing", "the last token"]
+    assert states[5] == "the last 8 tokens"
+    assert all(state.startswith("a vector of ") for state in states[6:])
+    assert [row.fitted.unit for row in table] == ["parameters"] + ["n-grams"] * 4 + ["parameters"] * 4
+
+
+def test_guessing_has_perplexity_v(table: list[Row]) -> None:
+    for report in (table[0].held_out, table[0].train):
+        assert report.perplexity == pytest.approx(DATA.codec.vocab_size, rel=1e-12)
+
+
+def test_every_row_is_billed_for_the_same_text(table: list[Row]) -> None:
+    for row in table:
+        assert row.held_out.tokens == len(DATA.test.ids) == len(row.surprisal)
+        assert row.held_out.counts.characters == len(DATA.test.text)
+        assert row.train.tokens == len(DATA.test.ids)  # a stretch of the training text as long
+        assert row.held_out.nats == pytest.approx(row.surprisal.sum())
+        assert len(row.sample) == 30
+
+
+def test_differences_are_those_to_the_row_before(table: list[Row]) -> None:
+    assert table[0].difference is None
+    for before, row in pairwise(table):
+        assert row.difference
+        less = row.held_out.bits_per_character - before.held_out.bits_per_character
+        assert row.difference.mean == pytest.approx(less)
+        assert row.difference.low < less < row.difference.high
+
+
+def test_counting_more_predicts_better(table: list[Row]) -> None:
+    uniform, unigram, bigram, _, witten_bell = (row.held_out.perplexity for row in table[:5])
+    assert uniform > unigram > bigram > witten_bell > 1
+
+
+def test_networks_have_curves_and_counts_have_none(table: list[Row]) -> None:
+    for row in table[:5]:
+        assert row.fitted.curve == ()
+    for row in table[5:]:
+        assert row.fitted.curve
+        assert all(math.isfinite(point.valid) for point in row.fitted.curve)
+
+
+def test_the_table_goes_through_json(table: list[Row]) -> None:
+    for row in table:
+        assert json.loads(json.dumps(row.as_dict(), allow_nan=False))["model"] == row.name
+
+
+def test_the_unknown_symbol_is_billed_but_never_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = small_text(900) + " marmalade"
+    data = make_dataset(*split_text(text), tokenizer="words", min_freq=2)
+    monkeypatch.setattr(recipes, "ladder", lambda data, seed: ladder(data, seed)[:1])
+    (row,) = compare_models(data, budget=1.0)
+    assert row.held_out.unknown == 1  # marmalade stands at the end, in the test part alone
+    assert not row.held_out.codes_everything
+    assert "<unk>" not in row.sample
+    assert row.held_out == bill(Uniform(data.codec.vocab_size), data.test, data).report
+
+
+@pytest.mark.parametrize("lost", ["validation", "test"])
+def test_there_must_be_something_to_choose_and_to_test_on(lost: str) -> None:
+    data = make_dataset(
+        small_text(), "" if lost == "validation" else "the time", "" if lost == "test" else "a"
+    )
+    with pytest.raises(InputError, match=f"{lost} part: expected at least one token, got none"):
+        compare_models(data)
+
+
+def test_a_text_shorter_than_one_window_is_refused_before_anything_is_fitted() -> None:
+    with pytest.raises(InputError, match=r"training text: expected at least 65 tokens .*, got 5"):
+        compare_models(make_dataset("abcde", "ab", "ab"))
+
+
+def test_a_budget_without_a_meaning_is_refused() -> None:
+    with pytest.raises(InputError, match="budget: expected a positive number of seconds, got 0"):
+        list(compare_models(DATA, budget=0.0))
