@@ -242,6 +242,12 @@ def test_output_with_a_name_too_long_for_the_disk(tmp_path: Path) -> None:
         check_output(tmp_path / ("m" * 300), force=False)
 
 
+@pytest.mark.parametrize("name", ["m" * 250, "红" * 83], ids=["letters", "ideographs"])
+def test_a_name_that_passed_the_check_can_be_written(tmp_path: Path, name: str) -> None:
+    write_text(check_output(tmp_path / name, force=False), "text")
+    assert names_in(tmp_path) == [name]
+
+
 def test_output_never_takes_the_place_of_a_device(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")  # as /dev/null would be replaced, had root asked for it
     with pytest.raises(InputError, match="expected a file"):

@@ -185,6 +185,6 @@ def check_tokens(tokens: Integer[Array, "*shape"], vocab_size: int) -> Integer[A
     """`tokens`, or an InputError that names the first id outside 0..V-1 and where it stands."""
     if tokens.size and (tokens.min() < 0 or tokens.max() >= vocab_size):
         where = tuple(int(i) for i in np.argwhere((tokens < 0) | (tokens >= vocab_size))[0])
-        place = f"row {where[0]}" + (f", step {where[1]}" if len(where) > 1 else "")
+        place = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "step"), where, strict=False)) or "row 0"
         raise InputError(f"tokens: expected ids in 0..{vocab_size - 1}, got {tokens[where]} at {place}")
     return tokens

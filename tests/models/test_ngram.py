@@ -258,6 +258,20 @@ def test_ngrams_and_their_counts(case: Case) -> None:
             np.testing.assert_array_equal(one.counts, other.counts)
 
 
+@given(cases())
+def test_a_walk_finds_the_ngrams_that_end_at_each_token(case: Case) -> None:
+    """With nothing before, and with tokens before them that are handed in as history."""
+    counts, text = counted(case.rows, case.vocab_size, case.order), case.text
+    for back in range(min(case.order, text.shape[1]) + 1):
+        ends = counts.walk(text[:, :back], text[:, back:])
+        assert len(ends) == case.order
+        for n, found in enumerate(ends, 1):
+            place = {tuple(row): i for i, row in enumerate(counts.ngrams(n)[0].tolist())}
+            for row, at in zip(case.held_out, found, strict=True):
+                ngrams = [tuple(row[max(0, t - n + 1) : t + 1]) for t in range(back, len(row))]
+                assert at.tolist() == [place.get(ngram, -1) for ngram in ngrams]
+
+
 def test_ngrams_do_not_cross_rows() -> None:
     # in one row: ab bb ba; in two rows no bb
     apart = count_ngrams([ids("ab"), ids("ba")], 5, 2)

@@ -65,6 +65,13 @@ def test_cuts(how: dict[str, Any], expected: list[float]) -> None:
     assert shaped(**how) == pytest.approx(expected, abs=1e-12)
 
 
+def test_of_tokens_that_are_alike_no_more_are_kept_than_were_asked_for() -> None:
+    # counted models give every token that never followed the same probability: k must still mean k
+    assert np.count_nonzero(shaped((0.4, 0.2, 0.2, 0.2), top_k=2)) == 2
+    assert shaped((0.25,) * 4, top_k=1) == [1, 0, 0, 0]
+    assert np.count_nonzero(shaped((0.25,) * 4, top_p=0.5)) == 2
+
+
 def test_rows_are_cut_each_for_itself() -> None:
     both = np.concatenate([logs(*P), logs(0.1, 0.7, 0.1, 0.1)])
     how = Sampling(top_p=0.65)

@@ -80,6 +80,13 @@ def test_the_state_starts_anew_where_every_row_is_fresh() -> None:
     assert learner.states == [0, 0, 0]
 
 
+def test_no_epoch_begins_where_the_one_before_ended() -> None:
+    learner = Scripted()
+    stale = Batch(np.zeros((1, 3), dtype=np.int64), np.array([False]), given=1)
+    run(learner, lambda: iter([stale, stale]), limits=Limits(2))
+    assert learner.states == [0, 1, 0, 1]
+
+
 # --- the limits --------------------------------------------------------------------------------------------
 
 
@@ -239,6 +246,13 @@ def test_a_run_that_diverges_keeps_its_best_validated_weights() -> None:
     valid = {2: 1.0, 4: 2.0}
     done = run(learner, batches(2), limits=Limits(9), validate=lambda model: valid.get(int(model), 9.0))
     assert (done.model, done.stopped) == (2, "diverged")
+
+
+def test_one_easy_batch_does_not_make_bad_weights_of_all_that_follow() -> None:
+    script = {1: 0.001, 8: math.nan}
+    done = run(Scripted(lambda step: script.get(step, 1.0)), batches(10), limits=Limits(1))
+    assert done.stopped == "diverged"
+    assert done.model in (6, 7)
 
 
 def test_the_steps_before_it_diverged_stand_in_the_log() -> None:

@@ -165,7 +165,7 @@ def _in_folder(folder: Path, name: str) -> Path | None:
     if Path(name).name != name:
         return None
     candidates = (folder / name, folder / f"{name}.txt", folder / f"{name}.txt.gz", folder / f"{name}.txt.xz")
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def _check_hash(path: Path, known: Known) -> None:
@@ -188,7 +188,7 @@ def _folder(folder: Path, errors: str) -> Corpus:
 
 def _is_binary(path: Path) -> bool:
     if path.suffix in (".gz", ".xz"):
-        return path.with_suffix("").suffix not in ("", ".txt", ".md", ".rst")
+        return path.with_suffix("").suffix in (".tar", ".zip")  # what else is packed may well be a text
     try:
         with path.open("rb") as file:
             return b"\0" in file.read(8192)

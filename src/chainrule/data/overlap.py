@@ -1,6 +1,6 @@
 """Was this text trained on? Hashes of a training text's long character n-grams, kept with the model.
 
-    h_i = sum_j c_{i+j} p^(w-1-j)  mod 2^64        (Karp & Rabin 1987), w = 50 characters
+    h_i = p^i sum_{j=i..i+w-1} c_j p^-j  mod 2^64        (after Karp & Rabin 1987), w = 50 characters
 
 Of the windows a fixed share is kept, chosen by the hash itself, so that the same windows of another text
 are chosen too.

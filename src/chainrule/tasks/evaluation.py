@@ -111,7 +111,8 @@ def perplexity_ratio(a: Evaluation, b: Evaluation) -> float:
     if (a.tokenizer, a.tokens, a.counts, a.unknown) != (b.tokenizer, b.tokens, b.counts, b.unknown):
         raise InputError(
             f"perplexity per token: expected the same tokens, got {a.tokens} by {a.tokenizer} ({a.unknown} "
-            f"unknown) and {b.tokens} by {b.tokenizer} ({b.unknown} unknown); compare bits per character or perplexity per word"
+            f"unknown) and {b.tokens} by {b.tokenizer} ({b.unknown} unknown); "
+            f"compare bits per character or perplexity per word"
         )
     return a.perplexity / b.perplexity
 

@@ -112,6 +112,10 @@ def train(
     """
     if limits.epochs < 1:
         raise InputError(f"epochs: expected at least 1, got {limits.epochs}")
+    if limits.patience < 1:
+        raise InputError(f"patience: expected at least 1, got {limits.patience}")
+    if limits.seconds is not None and not limits.seconds > 0:
+        raise InputError(f"seconds: expected more than 0, got {limits.seconds}")
     if not (theta > 0 and not math.isnan(theta)):
         raise InputError(f"clip: expected a positive norm, got {theta}")
     run = _Run(learner, optimizer, limits, theta, schedule, validate, report)
@@ -122,6 +126,8 @@ def train(
             stopped = "interrupted"
         if stopped != "early":
             run.validate()
+        if stopped == "diverged":
+            run.consider_restored()
     return Training(run.best(), tuple(run.history), stopped, DIVERGED if stopped == "diverged" else None)
 
 
@@ -147,7 +153,8 @@ class _Run(Generic[Model]):
         self.step = self.tokens = 0
         self.epoch_share = 0.0
         self.since: list[tuple[float, int, float]] = []  # nats, count, norm of each step since the last row
-        self.before: dict[str, Float[np.ndarray, "..."]] = {}  # the weights before the latest step
+        self.good: dict[str, Float[np.ndarray, "..."]] = {}
+        self.lowest = math.inf  # training nats per token
 
     def epochs(self, epoch: Callable[[], Iterable[Batch]]) -> str:
         """Run the epochs; the word for why they ended."""
@@ -171,15 +178,17 @@ class _Run(Generic[Model]):
         return "finished"
 
     def _apply(self, step: Step[Any]) -> bool:
-        """Clip and step. False when the numbers are not finite: the weights then are those of the last loss
-        that was, for it may have been the step from them that went too far."""
+        """Clip and step. False when the numbers are not finite: the weights then are put back to the last
+        good ones, whose loss was at most twice the lowest, for it was a step from there that went too far."""
         norm = clip(step.gradients, self.theta)
         if not (math.isfinite(step.nats) and math.isfinite(norm)):
-            for name, array in self.before.items():
+            for name, array in self.good.items():
                 self.learner.parameters[name][...] = array
             return False
-        for name, array in self.learner.parameters.items():
-            np.copyto(self.before.setdefault(name, np.empty_like(array)), array)
+        self.lowest = min(self.lowest, step.nats / step.count)
+        if step.nats / step.count <= 2 * self.lowest:
+            for name, array in self.learner.parameters.items():
+                np.copyto(self.good.setdefault(name, np.empty_like(array)), array)
         self.optimizer.step(self.learner.parameters, step.gradients, self._rate())
         self.step += 1
         self.tokens += step.count
@@ -214,11 +223,20 @@ class _Run(Generic[Model]):
         self.since.clear()
         if self.validation is None:
             return False
-        if valid < self.best_valid:
-            self.best_valid, self.best_model, self.worse = valid, model, 0
-        else:
-            self.worse += 1
+        self.worse = 0 if self._is_best(model, valid) else self.worse + 1
         return self.worse >= self.limits.patience
+
+    def consider_restored(self) -> None:
+        """After a divergence: the weights that were put back may be better than any that were validated."""
+        model = self.learner.model()
+        if self.validation is not None:
+            self._is_best(model, self.validation(model))
+
+    def _is_best(self, model: Model, valid: float) -> bool:
+        if valid < self.best_valid:
+            self.best_valid, self.best_model = valid, model
+            return True
+        return False
 
     def best(self) -> Model:
         return self.learner.model() if self.best_model is None else self.best_model
