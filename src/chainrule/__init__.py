@@ -23,7 +23,7 @@ from chainrule.data.dataset import Dataset, make_dataset, split_text
 from chainrule.data.partition import random_batches, sequential_batches
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.language_model import LanguageModel, load
-from chainrule.models.ngram import NgramModel, count_ngrams
+from chainrule.models.ngram import AddK, MaximumLikelihood, NgramModel, WittenBell, count_ngrams
 from chainrule.models.recurrent import RecurrentLearner, RecurrentModel
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowLearner, WindowModel
@@ -34,6 +34,9 @@ from chainrule.tasks.zipf import fit_zipf
 from chainrule.training import SGD, Adam, train
 
 __all__ = [
+    "WittenBell",
+    "MaximumLikelihood",
+    "AddK",
     "SGD",
     "Adam",
     "Batch",

@@ -57,8 +57,10 @@ def sampling_log_probs(log_probs: Float64[Array, "B V"], how: Sampling) -> Float
     with np.errstate(over="ignore"):  # near 0 all but the likeliest go to -inf, as they should
         shaped = _normalised((shaped - shaped.max(axis=1, keepdims=True)) / how.temperature)
     if how.top_k is not None and how.top_k < shaped.shape[1]:
-        kth = np.partition(shaped, -how.top_k, axis=1)[:, -how.top_k, None]
-        shaped = _normalised(np.where(shaped >= kth, shaped, -np.inf))
+        # by rank, not by value: counted models give many tokens the same probability, and k means k
+        cut = np.argsort(-shaped, axis=1, kind="stable")[:, how.top_k :]
+        np.put_along_axis(shaped, cut, -np.inf, axis=1)
+        shaped = _normalised(shaped)
     if how.top_p is not None and how.top_p < 1:
         order = np.argsort(-shaped, axis=1, kind="stable")
         ranked = np.exp(np.take_along_axis(shaped, order, axis=1))

@@ -1,0 +1,73 @@
+"""Every snippet of the README and the docs is run: Python as it stands, commands with less time to train."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SOON = re.compile(r"(--budget|--time-limit) \w+")
+
+
+def snippets(language: str) -> list[tuple[Path, str]]:
+    """The blocks of one language; those of a page in one string, for they build on one another."""
+    found = {page: [body for kind, body in FENCE.findall(page.read_text("utf-8")) if kind == language] for page in PAGES}
+    return [(page, "\n".join(bodies)) for page, bodies in found.items() if bodies]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "CHAINRULE_DATA": str(ROOT.parent / "shared" / "data"), "OPENBLAS_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize(("page", "code"), snippets("python"), ids=lambda value: getattr(value, "name", ""))
+def test_python_runs(page: Path, code: str, tmp_path: Path, shared_data: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error::SyntaxWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=_environment(),
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, f"{page.name}: {done.stderr}"
+
+
+@pytest.mark.parametrize(("page", "code"), snippets("sh"), ids=lambda value: getattr(value, "name", ""))
+def test_commands_run(page: Path, code: str, tmp_path: Path, shared_data: Path) -> None:
+    """`make` is what runs this test; every line that begins with chainrule is run in one folder, in order."""
+    for line in code.splitlines():
+        command = SOON.sub(r"\1 2s", line.split("  #")[0]).strip()
+        if not command.startswith("chainrule "):
+            assert re.match(r"(make |git |cd |pip install|$)", command), f"{page.name}: {line}"
+            continue
+        done = subprocess.run(
+            [sys.executable, "-m", *shlex.split(command)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=_environment(),
+            timeout=180,
+            check=False,
+        )
+        assert done.returncode == 0, f"{page.name}: {line}: {done.stderr}"
+
+
+def test_both_languages_show_the_same_snippets() -> None:
+    """A page and its Chinese twin hold the same code."""
+    for page in PAGES:
+        twin = page.with_name(page.name.removesuffix(".md") + ".zh-CN.md")
+        if twin.exists():
+            assert FENCE.findall(page.read_text("utf-8")) == FENCE.findall(twin.read_text("utf-8")), twin.name
+
+
+def test_files_that_are_named_exist() -> None:
+    for page in PAGES:
+        for name in re.findall(r"`((?:src|tests|benchmarks|docs)/[\w/.-]+)`", page.read_text("utf-8")):
+            assert (ROOT / name).exists(), f"{page.name}: {name}"
