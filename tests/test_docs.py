@@ -17,7 +17,10 @@ SOON = re.compile(r"(--budget|--time-limit) \w+")
 
 def snippets(language: str) -> list[tuple[Path, str]]:
     """The blocks of one language; those of a page in one string, for they build on one another."""
-    found = {page: [body for kind, body in FENCE.findall(page.read_text("utf-8")) if kind == language] for page in PAGES}
+    found = {
+        page: [body for kind, body in FENCE.findall(page.read_text("utf-8")) if kind == language]
+        for page in PAGES
+    }
     return [(page, "\n".join(bodies)) for page, bodies in found.items() if bodies]
 
 

@@ -34,11 +34,9 @@ from chainrule.tasks.zipf import fit_zipf
 from chainrule.training import SGD, Adam, train
 
 __all__ = [
-    "WittenBell",
-    "MaximumLikelihood",
-    "AddK",
     "SGD",
     "Adam",
+    "AddK",
     "Batch",
     "ChainruleError",
     "Codec",
@@ -48,6 +46,7 @@ __all__ = [
     "InputError",
     "LanguageModel",
     "Learner",
+    "MaximumLikelihood",
     "NgramModel",
     "Recipe",
     "RecurrentLearner",
@@ -61,6 +60,7 @@ __all__ = [
     "Vocabulary",
     "WindowLearner",
     "WindowModel",
+    "WittenBell",
     "compare_models",
     "count_ngrams",
     "fit_zipf",

@@ -6,7 +6,7 @@ lm = LanguageModel.fit(text, model="lstm");  lm.perplexity(other);  lm.generate(
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,7 @@ from chainrule.data.tokenizers import restore_tokenizer
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, size, unpack
-from chainrule.recipes import Cooked, Recipe, bill, cook, recipe_settings
+from chainrule.recipes import Cooked, Recipe, bill, cook
 from chainrule.tasks.evaluation import LN2, Evaluation, TextCounts, evaluate, finite_or_name, surprisal
 from chainrule.tasks.generation import Sampling, generate, likeliest, sampler
 from chainrule.training.loop import Progress
@@ -254,7 +254,7 @@ def _card(name: str, data: Dataset, cooked: Cooked) -> dict[str, Any]:
     return {
         "chainrule": version("chainrule"),
         "corpus": name,
-        "recipe": recipe_settings(cooked.recipe),
+        "recipe": asdict(cooked.recipe),
         "split": {"train": extent(data.train), "valid": extent(data.valid), "test": extent(data.test)},
         "held_out": bill(cooked.model, data.test, data).report.as_dict() if len(data.test.ids) else None,
         "training": training

@@ -5,13 +5,14 @@ validation part; the filled-in recipe comes back with the model.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Integer
+from threadpoolctl import threadpool_limits
 
 from chainrule.core import Batch, InputError, Learner, TokenModel
 from chainrule.data.dataset import Dataset, Part
@@ -33,7 +34,11 @@ Tell = Callable[[float], None]
 KINDS = ("uniform", "unigram", "bigram", "ngram", "window", "rnn", "gru", "lstm")
 COUNTED = ("uniform", "unigram", "bigram", "ngram")
 HIGHEST_ORDER = 10
+SHORT = 60.0  # seconds: a run below it wants many small steps, and a higher rate (docs/LOG.md, 2026-11-24)
+RATES_SHORT = {"window": 8e-3, "rnn": 4e-3, "gru": 8e-3, "lstm": 1.5e-2}
+RATE = 4e-3
 ADD_K = (1.0, 0.1, 0.01, 0.001)
+UNCHOSEN_ORDER = 5  # where there is no validation part to choose on
 CHOOSING = 50_000  # validation tokens that the choice of an order looks at
 
 
@@ -41,7 +46,8 @@ CHOOSING = 50_000  # validation tokens that the choice of an order looks at
 class Recipe:
     """What to train and how. kind: one of KINDS.
 
-    order, smoothing, k: of n-grams (order and k None: the best on the validation part).
+    order, smoothing, k: of n-grams (order and k None: the best on the validation part; without one, order 5
+    and k 1).
     hidden, layers, embedding, window: of networks (embedding 0: one-hot input).
     batch, steps: rows and time steps of a batch. rate: learning rate. clip: of the gradient's norm.
     seconds: a limit of time, None for none.
@@ -57,8 +63,8 @@ class Recipe:
     window: int = 8
     epochs: int | None = None
     seconds: float | None = None
-    batch: int = 32
-    steps: int = 64
+    batch: int | None = None
+    steps: int | None = None
     partition: str = "sequential"
     optimizer: str = "adam"
     rate: float | None = None
@@ -95,31 +101,36 @@ def cook(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | Non
 def _count(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None) -> Cooked:
     """Counts to the order asked for; with it open, to the order that predicts the validation part best."""
     tokens, valid, vocab_size = data.train.ids, data.valid.ids, data.codec.vocab_size
-    if recipe.order is not None:
-        smoothing = make_smoothing(recipe.smoothing, 1.0 if recipe.k is None else recipe.k)
-        counts = count_ngrams([tokens], vocab_size, recipe.order)
-        return Cooked(NgramModel(counts, smoothing), replace(recipe, k=getattr(smoothing, "k", None)))
-    counts = count_ngrams([tokens], vocab_size, min(HIGHEST_ORDER, max(len(tokens), 1)))
-    if not len(valid):
-        order = min(5, counts.order)
-        smoothing = make_smoothing(recipe.smoothing, 1.0 if recipe.k is None else recipe.k)
+    highest = recipe.order if recipe.order is not None else min(HIGHEST_ORDER, max(len(tokens), 1))
+    counts = count_ngrams([tokens], vocab_size, highest)
+    if recipe.smoothing == "add-k":
+        smoothings: list[Smoothing] = [AddK(k) for k in (ADD_K if recipe.k is None else (recipe.k,))]
     else:
-        order, smoothing = _best_order(recipe, counts, valid[:CHOOSING], report)
+        smoothings = [make_smoothing(recipe.smoothing)]
+    orders = range(1, highest + 1) if recipe.order is None else (recipe.order,)
+    if len(valid):
+        order, smoothing = _best(counts, orders, smoothings, valid[:CHOOSING], report)
+    else:
+        order, smoothing = (
+            min(UNCHOSEN_ORDER, highest) if recipe.order is None else recipe.order,
+            smoothings[0],
+        )
     chosen = replace(recipe, order=order, k=getattr(smoothing, "k", None))
     return Cooked(NgramModel(counts.up_to(order), smoothing), chosen)
 
 
-def _best_order(
-    recipe: Recipe,
+def _best(
     counts: NgramCounts,
+    orders: Sequence[int],
+    smoothings: Sequence[Smoothing],
     valid: Tokens,
     report: Callable[[Progress], None] | None,
 ) -> tuple[int, Smoothing]:
-    """The order, and for add-k the k, with the fewest nats; higher orders are left once two got worse."""
-    ks = ADD_K if recipe.k is None else (recipe.k,)
-    smoothings = [AddK(k) for k in ks] if recipe.smoothing == "add-k" else [make_smoothing(recipe.smoothing)]
-    best: tuple[float, int, Smoothing] = (math.inf, 1, smoothings[0])
-    for order in range(1, counts.order + 1):
+    """The order and smoothing with the fewest nats; higher orders are left once two got worse."""
+    best: tuple[float, int, Smoothing] = (math.inf, orders[0], smoothings[0])
+    if len(orders) == len(smoothings) == 1:
+        return best[1], best[2]
+    for order in orders:
         for smoothing in smoothings:
             nats = float(surprisal(NgramModel(counts.up_to(order), smoothing), valid).sum())
             best = min(best, (nats, order, smoothing), key=lambda found: found[0])
@@ -136,32 +147,45 @@ def _filled(recipe: Recipe, tokens: int, vocab_size: int) -> Recipe:
     def either(given: int | None, otherwise: int) -> int:
         return otherwise if given is None else given
 
-    short = recipe.seconds is not None and recipe.seconds < 60
+    short = recipe.seconds is not None and recipe.seconds < SHORT
+    small = (short and recipe.kind in ("gru", "lstm")) or tokens < 50_000
     one_hot = vocab_size <= 256 and recipe.kind != "window"
+    rate = 1.0 if recipe.optimizer == "sgd" else (RATES_SHORT[recipe.kind] if short else RATE)
     return replace(
         recipe,
-        hidden=either(recipe.hidden, 128 if tokens < 50_000 or short else 256),
+        hidden=either(recipe.hidden, 128 if small else 256),
         embedding=either(recipe.embedding, 0 if one_hot else 64),
         epochs=either(recipe.epochs, 10_000 if recipe.seconds else 20),
-        rate=recipe.rate if recipe.rate is not None else (4e-3 if recipe.optimizer == "adam" else 1.0),
+        batch=either(recipe.batch, 16 if short else 32),
+        steps=either(recipe.steps, 32 if short else 64),
+        rate=rate if recipe.rate is None else recipe.rate,
     )
 
 
 def _learn(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None) -> Cooked:
     """Train a network whose recipe has no blanks."""
     rng = np.random.default_rng(recipe.seed)
-    epochs = cast(int, recipe.epochs)
-    training = train(
-        _learner(recipe, data.codec.vocab_size, rng),
-        partial(_partition(recipe.partition), data.train.ids, recipe.batch, recipe.steps, rng),
-        _optimizer(recipe),
-        limits=Limits(epochs, recipe.patience, recipe.seconds),
-        theta=recipe.clip,
-        schedule=cosine if recipe.optimizer == "adam" else constant,
-        validate=partial(mean_nats_in_rows, tokens=data.valid.ids) if len(data.valid.ids) else None,
-        report=report,
-    )
+    epochs, batch, steps = cast(int, recipe.epochs), cast(int, recipe.batch), cast(int, recipe.steps)
+    with threadpool_limits(_blas_threads(recipe)):
+        training = train(
+            _learner(recipe, data.codec.vocab_size, rng),
+            partial(_partition(recipe.partition), data.train.ids, batch, steps, rng),
+            _optimizer(recipe),
+            limits=Limits(epochs, recipe.patience, recipe.seconds),
+            theta=recipe.clip,
+            schedule=cosine if recipe.optimizer == "adam" else constant,
+            validate=partial(mean_nats_in_rows, tokens=data.valid.ids) if len(data.valid.ids) else None,
+            report=report,
+        )
     return Cooked(training.model, recipe, training)
+
+
+def _blas_threads(recipe: Recipe) -> int | None:
+    """One for products so small that a second thread gives a tenth, and costs two thirds of the speed as
+    soon as another process wants its core; None, as many as there are, for larger ones."""
+    gates = {"window": 1, "rnn": 1, "gru": 3, "lstm": 4}[recipe.kind]
+    rows, hidden = cast(int, recipe.batch), cast(int, recipe.hidden)
+    return 1 if recipe.kind != "window" and rows * hidden * hidden * gates <= 1 << 20 else None
 
 
 def _learner(recipe: Recipe, vocab_size: int, rng: np.random.Generator) -> Learner[Any, TokenModel[Any]]:
@@ -263,7 +287,10 @@ def compare_models(
     for name, part in (("validation", data.valid), ("test", data.test)):
         if not len(part.ids):
             raise InputError(f"{name} part: expected at least one token, got none; the text is too short")
-    check_length(data.train.ids, Recipe.steps)
+    networks = Recipe(seconds=budget / 4)
+    check_length(
+        data.train.ids, cast(int, _filled(networks, len(data.train.ids), data.codec.vocab_size).steps)
+    )
     rng = np.random.default_rng(seed)
     banned = () if data.codec.vocabulary.unknown_id is None else (data.codec.vocabulary.unknown_id,)
     prompt = data.test.ids[None, :20]
@@ -283,8 +310,3 @@ def compare_models(
         rng=rng,
         report=report,
     )
-
-
-def recipe_settings(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as a model file stores it."""
-    return asdict(recipe)

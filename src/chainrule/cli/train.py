@@ -21,7 +21,7 @@ from chainrule.cli.inspect import card_table
 from chainrule.core import RunError
 from chainrule.data.tokenizers import NAMES
 from chainrule.language_model import LanguageModel
-from chainrule.recipes import COUNTED, KINDS, Recipe
+from chainrule.recipes import COUNTED, KINDS
 from chainrule.tasks.evaluation import LN2
 from chainrule.training.loop import Progress
 
@@ -45,8 +45,8 @@ def train(
     window: Annotated[int, typer.Option(help="Tokens that the window model sees.")] = 8,
     epochs: Annotated[int | None, typer.Option(help="Passes over the text at most.")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Time to train at most: 90s, 5m.")] = None,
-    batch: Annotated[int, typer.Option(help="Rows of a batch.")] = Recipe.batch,
-    steps: Annotated[int, typer.Option(help="Time steps of a batch.")] = Recipe.steps,
+    batch: Annotated[int | None, typer.Option(help="Rows of a batch.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Time steps of a batch.")] = None,
     partition: Annotated[str, typer.Option(help="sequential or random.")] = "sequential",
     optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
     learning_rate: Annotated[

@@ -45,6 +45,7 @@ def cross_entropy(
     np.exp(logits, out=logits)
     total = logits.sum(axis=1, keepdims=True)
     nats = float(np.log(total, dtype=np.float64).sum() - chosen.sum())
-    logits /= total * len(labels)
-    logits[rows, labels] -= logits.dtype.type(1 / len(labels))
+    predictions = max(len(labels), 1)
+    logits /= total * predictions
+    logits[rows, labels] -= logits.dtype.type(1 / predictions)
     return nats, logits

@@ -2,7 +2,8 @@
 
 Every candidate is fitted on one training part and billed for one held-out part. Beside each row stands the
 difference to the row before with a 95 % interval from a moving-block bootstrap (Kuensch 1989) of the paired
-differences: neighbouring tokens are not independent, so blocks of them are drawn, not single ones.
+differences: neighbouring tokens are not independent, so blocks of them are drawn, not single ones. Blocks
+run on from the end to the beginning (Politis & Romano 1992), so that every token is drawn as often.
 
 Shape letters: T held-out tokens.
 """
@@ -163,7 +164,7 @@ def block_bootstrap(
     if not len(values) or not np.isfinite(values).all():
         return None
     block = max(1, min(len(values), block or round(math.sqrt(len(values)))))
-    sums = np.concatenate([np.zeros(1), np.cumsum(values)])
+    sums = np.concatenate([np.zeros(1), np.cumsum(np.concatenate([values, values[: block - 1]]))])
     block_sums = sums[block:] - sums[:-block]
     count = math.ceil(len(values) / block)
     means = np.array([rng.choice(block_sums, count).sum() / (count * block) for _ in range(draws)])

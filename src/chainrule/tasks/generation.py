@@ -44,7 +44,9 @@ class Sampling:
 
 def sampling_log_probs(log_probs: Float64[Array, "B V"], how: Sampling) -> Float64[Array, "B V"]:
     """What is drawn from: the model's distribution, reshaped, -inf where it is cut, normalised."""
-    shaped = log_probs.copy()
+    shaped, vocab_size = log_probs.copy(), log_probs.shape[1]
+    if any(not 0 <= i < vocab_size for i in how.banned):
+        raise InputError(f"banned: expected ids in 0..{vocab_size - 1}, got {how.banned}")
     if how.banned:
         shaped[:, list(how.banned)] = -np.inf
     if not np.isfinite(shaped).any(axis=1).all():

@@ -20,7 +20,11 @@ Array = np.ndarray
 
 
 class ZipfFit(NamedTuple):
-    """alpha and its standard error, from the Fisher information: 1 / sqrt(N Var_alpha[log r])."""
+    """alpha and its standard error, from the Fisher information: 1 / sqrt(N Var_alpha[log r]).
+
+    The error takes the law and the number of different items as given: it says how far alpha would move for
+    another sample of this text, not how well a power law describes it, which the plot shows.
+    """
 
     alpha: float
     standard_error: float

@@ -179,14 +179,14 @@ class _Run(Generic[Model]):
 
     def _apply(self, step: Step[Any]) -> bool:
         """Clip and step. False when the numbers are not finite: the weights then are put back to the last
-        good ones, whose loss was at most twice the lowest, for it was a step from there that went too far."""
+        good ones, whose loss was near the lowest, for it was a step from there that went too far."""
         norm = clip(step.gradients, self.theta)
         if not (math.isfinite(step.nats) and math.isfinite(norm)):
             for name, array in self.good.items():
                 self.learner.parameters[name][...] = array
             return False
         self.lowest = min(self.lowest, step.nats / step.count)
-        if step.nats / step.count <= 2 * self.lowest:
+        if step.nats / step.count <= self.lowest + 1:  # a nat: batches differ, but not by so much
             for name, array in self.learner.parameters.items():
                 np.copyto(self.good.setdefault(name, np.empty_like(array)), array)
         self.optimizer.step(self.learner.parameters, step.gradients, self._rate())

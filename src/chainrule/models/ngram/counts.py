@@ -57,12 +57,9 @@ class Level:
 
     def find(self, contexts: Integer[Array, "M"], tokens: Integer[Array, "M"]) -> Int64[Array, "M"]:
         """The index of each n-gram, ABSENT where it was never seen or its context is ABSENT."""
-        wanted = contexts.astype(np.int64) * self.vocab_size + tokens
-        at = np.minimum(np.searchsorted(self.keys, wanted), max(len(self.keys) - 1, 0))
-        found = (contexts >= 0) & (tokens >= 0)
-        if len(self.keys):
-            return np.where(found & (self.keys[at] == wanted), at, ABSENT)
-        return np.full(len(wanted), ABSENT, dtype=np.int64)
+        wanted = contexts.astype(np.int64) * self.vocab_size + tokens  # below 0 for an ABSENT context
+        at = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+        return np.where((tokens >= 0) & (self.keys[at] == wanted), at, ABSENT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +102,12 @@ class NgramCounts:
         line = np.concatenate([history, tokens], axis=1).astype(np.int64)
         shape, back = line.shape, history.shape[1]
         before = np.zeros(shape, dtype=np.int64)  # the empty n-gram ends everywhere
+        absent = np.full((shape[0], 1), ABSENT)
         ends: list[Array] = []
         for level in self.levels:
             here = level.find(before.ravel(), line.ravel()).reshape(shape)
             ends.append(here[:, back:])
-            before = np.concatenate([np.full((shape[0], 1), ABSENT), here[:, :-1]], axis=1)
+            before = np.concatenate([absent, here], axis=1)[:, : shape[1]]
         return ends
 
 
@@ -152,6 +150,8 @@ def counts_from_arrays(arrays: dict[str, Array], vocab_size: int, order: int) ->
     """Counts back from their arrays; raises FileFormatError when these cannot be counts."""
     if order < 1 or vocab_size < 1:
         raise FileFormatError(f"n-gram model: expected an order and a vocabulary, got {order}, {vocab_size}")
+    if len(arrays) != 2 * order:
+        raise FileFormatError(f"n-gram model: expected {order} levels, got {len(arrays) / 2:g}")
     levels: list[Level] = []
     contexts = 1
     for k in range(1, order + 1):

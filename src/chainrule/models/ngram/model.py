@@ -92,10 +92,9 @@ class NgramModel(TokenModel[History]):
         ends = self.counts.walk(state, tokens)
         contexts = np.zeros((self.order, *tokens.shape), dtype=np.int64)
         if tokens.shape[1]:
-            contexts[1:, :, 1:] = np.array([end[:, :-1] for end in ends[:-1]]).reshape(
-                contexts[1:, :, 1:].shape
-            )
             contexts[:, :, 0] = self._contexts_of(state)
+        for k, end in enumerate(ends[:-1], 1):
+            contexts[k, :, 1:] = end[:, :-1]
         depth = np.minimum(_known(state)[:, None] + np.arange(tokens.shape[1]), self.order - 1)
         line = np.concatenate([state, tokens.astype(np.int64)], axis=1)
         return contexts, ends, depth, line[:, line.shape[1] - (self.order - 1) :]

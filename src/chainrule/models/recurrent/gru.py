@@ -37,6 +37,9 @@ class Gru:
     name = "gru"
     gates = 3
 
+    def shapes(self, hidden: int) -> dict[str, tuple[int, ...]]:
+        return {"recurrent": (hidden, 3 * hidden), "candidate_bias": (hidden,)}
+
     def weights(self, hidden: int, rng: np.random.Generator, dtype: Any) -> Weights:
         return {
             "recurrent": uniform(rng, (hidden, 3 * hidden), hidden, dtype),

@@ -45,6 +45,9 @@ class Lstm:
     name = "lstm"
     gates = 4
 
+    def shapes(self, hidden: int) -> dict[str, tuple[int, ...]]:
+        return {"recurrent": (hidden, 4 * hidden)}
+
     def weights(self, hidden: int, rng: np.random.Generator, dtype: Any) -> Weights:
         return {"recurrent": uniform(rng, (hidden, 4 * hidden), hidden, dtype)}
 
@@ -86,7 +89,8 @@ class Lstm:
         back = np.ascontiguousarray(weights["recurrent"].T)
         # everything that does not depend on the flow through time, for all steps at once
         d_a = np.empty_like(gates)
-        by_i, by_f, by_g, by_o = (d_a[..., k * width : (k + 1) * width] for k in range(4))
+        by_gate = d_a.reshape(*d_a.shape[:2], 4, width)
+        by_i, by_f, by_g, by_o = (by_gate[:, :, k] for k in range(4))
         np.multiply(g * i, 1 - i, out=by_i)
         np.multiply(cells[:-1] * f, 1 - f, out=by_f)
         np.multiply(i, 1 - g * g, out=by_g)
@@ -96,7 +100,7 @@ class Lstm:
         for t in reversed(range(len(d_hidden))):
             flow += d_hidden[t]
             cell_flow += flow * into_cell[t]
-            d_a[t, :, : 3 * width].reshape(-1, 3, width)[...] *= cell_flow[:, None]
+            by_gate[t, :, :3] *= cell_flow[:, None]
             by_o[t] *= flow
             cell_flow *= f[t]
             np.matmul(d_a[t], back, out=flow)

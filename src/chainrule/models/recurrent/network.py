@@ -143,11 +143,10 @@ def parameter_shapes(arch: Architecture, vocab_size: int) -> dict[str, tuple[int
     shapes: dict[str, tuple[int, ...]] = {}
     if arch.embedding:
         shapes["embedding"] = (vocab_size, arch.embedding)
-    own = arch.cell.weights(arch.hidden, np.random.default_rng(0), np.float32)
     width = arch.embedding or vocab_size
     for l in range(arch.layers):
         shapes[f"layer{l}.input"] = (width, arch.cell.gates * arch.hidden)
         shapes[f"layer{l}.bias"] = (arch.cell.gates * arch.hidden,)
-        shapes |= {f"layer{l}.{name}": array.shape for name, array in own.items()}
+        shapes |= {f"layer{l}.{name}": shape for name, shape in arch.cell.shapes(arch.hidden).items()}
         width = arch.hidden
     return shapes | {"output.weight": (arch.hidden, vocab_size), "output.bias": (vocab_size,)}

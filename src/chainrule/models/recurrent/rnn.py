@@ -27,6 +27,9 @@ class Rnn:
     name = "rnn"
     gates = 1
 
+    def shapes(self, hidden: int) -> dict[str, tuple[int, ...]]:
+        return {"recurrent": (hidden, hidden)}
+
     def weights(self, hidden: int, rng: np.random.Generator, dtype: Any) -> Weights:
         return {"recurrent": uniform(rng, (hidden, hidden), hidden, dtype)}
 
