@@ -17,6 +17,8 @@ from chainrule.tasks.evaluation import finite_or_name
 ModelFile = Annotated[Path, typer.Argument(help="A model file, as `train` writes it.")]
 TextName = Annotated[str, typer.Argument(help="A corpus by name, a file, a folder, or -.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of text.")]
+SHADES = ((2, "none"), (5, "yellow"), (8, "dark_orange"), (float("inf"), "bold red"))  # up to so many bits
+LISTED = 400  # tokens that are listed one by one
 Errors = Annotated[str, typer.Option(help="Bytes that are not UTF-8: strict or replace.")]
 
 
@@ -123,25 +125,30 @@ def score(
 
 
 def _print_scored(lm: LanguageModel, tokens: list[TokenSurprisal], top: int) -> None:
-    """The text with its tokens shaded by their bits, then the most surprising with what came before."""
+    """The text shaded by its bits, the bits of every token, the most surprising marked, and the sum."""
     console = out()
-    shades = ((2, "none"), (5, "yellow"), (8, "dark_orange"), (float("inf"), "bold red"))
-    shown = Text()
     spaced = lm.codec.tokenizer.loses is not None
+    shown = Text()
     for token in tokens:
-        shown.append(token.token, style=next(s for bits, s in shades if token.bits <= bits))
+        shown.append(token.token, style=next(style for bits, style in SHADES if token.bits <= bits))
         if spaced:
             shown.append(" ")
     console.print(shown, soft_wrap=True)
-    made = Table(header_style="bold")
-    for heading in ("at", "after", "token", "bits"):
-        made.add_column(heading, justify="right" if heading in ("at", "bits") else "left")
     worst = sorted(range(len(tokens)), key=lambda i: -tokens[i].bits)[: max(top, 0)]
-    join = " " if spaced else ""
-    for i in worst:
-        before = join.join(t.token for t in tokens[max(0, i - 20) : i])[-30:]
-        made.add_row(str(i), Text(repr(before)), Text(repr(tokens[i].token)), number(tokens[i].bits, 2))
+    listed = range(len(tokens)) if len(tokens) <= LISTED else sorted(worst)
+    made = Table(header_style="bold")
+    for heading in ("at", "after"):
+        made.add_column(heading, justify="right")
+    made.add_column("token")
+    made.add_column("bits", justify="right")
+    made.add_column("most surprising")
+    for i in listed:
+        before = (" " if spaced else "").join(t.token for t in tokens[max(0, i - 20) : i])[-20:]
+        mark = f"{worst.index(i) + 1}" if i in worst else ""
+        made.add_row(str(i), Text(repr(before)), Text(repr(tokens[i].token)), number(tokens[i].bits, 2), mark)
     console.print(made)
+    if len(tokens) > LISTED:
+        note(f"{len(tokens):,} tokens: only the most surprising are listed; --json gives the bits of all")
     total = sum(t.bits for t in tokens)
     mean = total / len(tokens)
     console.print(f"{number(total, 1)} bits in all, {number(mean, 3)} a token over {len(tokens):,} tokens")
