@@ -164,17 +164,19 @@ def _filled(recipe: Recipe, tokens: int, vocab_size: int) -> Recipe:
 
 def _learn(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None) -> Cooked:
     """Train a network whose recipe has no blanks."""
-    rng = np.random.default_rng(recipe.seed)
+    rng, vocab_size = np.random.default_rng(recipe.seed), data.codec.vocab_size
     epochs, batch, steps = cast(int, recipe.epochs), cast(int, recipe.batch), cast(int, recipe.steps)
     with threadpool_limits(_blas_threads(recipe)):
         training = train(
-            _learner(recipe, data.codec.vocab_size, rng),
+            _learner(recipe, vocab_size, rng),
             partial(_partition(recipe.partition), data.train.ids, batch, steps, rng),
             _optimizer(recipe),
             limits=Limits(epochs, recipe.patience, recipe.seconds),
             theta=recipe.clip,
             schedule=cosine if recipe.optimizer == "adam" else constant,
-            validate=partial(mean_nats_in_rows, tokens=data.valid.ids) if len(data.valid.ids) else None,
+            validate=partial(mean_nats_in_rows, tokens=data.valid.ids[: affordable(vocab_size)])
+            if len(data.valid.ids)
+            else None,
             report=report,
         )
     return Cooked(training.model, recipe, training)
@@ -256,9 +258,14 @@ def _fit_candidate(recipe: Recipe, data: Dataset, seconds: float, tell: Tell) ->
     return Fitted(cooked.model, describe_state(cooked.model), count, unit, tokens, curve, name, note)
 
 
-def bill(model: TokenModel[Any], part: Part, data: Dataset) -> Billed:
+def affordable(vocab_size: int) -> int:
+    """How many tokens a figure beside the held-out one may be of, so that it does not cost more than that."""
+    return max(5_000, (1 << 29) // vocab_size)
+
+
+def bill(model: TokenModel[Any], part: Part, data: Dataset, progress: Tell | None = None) -> Billed:
     """The evaluation of a part of a data set, read as one row."""
-    nats = surprisal(model, part.ids)
+    nats = surprisal(model, part.ids, progress=progress)
     codec = data.codec
     report = evaluate(
         nats,
@@ -296,6 +303,9 @@ def compare_models(
     prompt = data.test.ids[None, :20]
     draws = np.random.default_rng(seed)  # one stream for all, or unsure models would say the same
 
+    trained_on = data.train.head(min(len(data.test.ids), affordable(data.codec.vocab_size)))
+    scoring = None if report is None else partial(report, "scoring the held-out text")
+
     def speak(model: TokenModel[Any]) -> str:
         choose = sampler(Sampling(banned=banned), draws)
         ids = [int(tokens[0]) for tokens in generate(model, prompt, sample_length, choose)]
@@ -304,8 +314,8 @@ def compare_models(
     return compare(
         ladder(data, seed),
         budget=budget,
-        bill_train=lambda model: bill(model, data.train.head(len(data.test.ids)), data),
-        bill_held_out=lambda model: bill(model, data.test, data),
+        bill_train=lambda model: bill(model, trained_on, data),
+        bill_held_out=lambda model: bill(model, data.test, data, scoring),
         speak=speak,
         rng=rng,
         report=report,

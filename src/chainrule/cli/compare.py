@@ -73,7 +73,7 @@ def compare(
         )
     else:
         out().print(table(rows))
-        for line in notes(rows, data):
+        for line in notes(rows):
             note(line)
         _print_samples(rows)
     if path is not None:
@@ -115,7 +115,7 @@ def table(rows: list[Row]) -> Table:
     return made
 
 
-def notes(rows: list[Row], data: Dataset) -> list[str]:
+def notes(rows: list[Row]) -> list[str]:
     """What a reader should know beside the table."""
     held_out = rows[0].held_out
     said = [f"{row.name}: {row.fitted.note}" for row in rows if row.fitted.note]
@@ -134,9 +134,7 @@ def notes(rows: list[Row], data: Dataset) -> list[str]:
         for row in rows
         if row.held_out.silent
     ]
-    said.append(
-        f"training perplexity is of the first {min(held_out.tokens, len(data.train.ids)):,} training tokens"
-    )
+    said.append(f"training perplexity is of the first {rows[0].train.tokens:,} training tokens")
     return said
 
 
@@ -184,5 +182,5 @@ def _html(rows: list[Row], name: str, source: str, data: Dataset, settings: Mapp
         frequencies=frequencies,
         fits=fits,
         zipf_items=data.codec.tokenizer.name,
-        notes=notes(rows, data),
+        notes=notes(rows),
     )

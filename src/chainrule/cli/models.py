@@ -135,6 +135,7 @@ def _print_scored(lm: LanguageModel, tokens: list[TokenSurprisal], top: int) -> 
             shown.append(" ")
     console.print(shown, soft_wrap=True)
     worst = sorted(range(len(tokens)), key=lambda i: -tokens[i].bits)[: max(top, 0)]
+    ranks = {i: rank for rank, i in enumerate(worst, 1)}
     listed = range(len(tokens)) if len(tokens) <= LISTED else sorted(worst)
     made = Table(header_style="bold")
     for heading in ("at", "after"):
@@ -144,7 +145,7 @@ def _print_scored(lm: LanguageModel, tokens: list[TokenSurprisal], top: int) -> 
     made.add_column("most surprising")
     for i in listed:
         before = (" " if spaced else "").join(t.token for t in tokens[max(0, i - 20) : i])[-20:]
-        mark = f"{worst.index(i) + 1}" if i in worst else ""
+        mark = str(ranks[i]) if i in ranks else ""
         made.add_row(str(i), Text(repr(before)), Text(repr(tokens[i].token)), number(tokens[i].bits, 2), mark)
     console.print(made)
     if len(tokens) > LISTED:
