@@ -1,4 +1,4 @@
-"""Recipes: every kind cooked on a small text, blanks filled sensibly, and the ladder of `compare`."""
+"""Recipes: every kind fitted on a small text, blanks filled sensibly, and the ladder of `compare`."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from chainrule.models.ngram import AddK, MaximumLikelihood, NgramModel, WittenBe
 from chainrule.models.recurrent import RecurrentModel
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowModel
-from chainrule.recipes import KINDS, Cooked, Recipe, bill, compare_models, cook, ladder
+from chainrule.recipes import KINDS, FitResult, Recipe, compare_models, evaluate_part, fit, ladder
 from chainrule.tasks.comparison import Row
 from chainrule.tasks.evaluation import surprisal
 from chainrule.training.loop import Progress
@@ -37,9 +37,9 @@ def recipe(kind: str, **changes: Any) -> Recipe:
     return Recipe(kind, **(SMALL | changes if kind in NETWORKS else changes))
 
 
-def held_out(cooked: Cooked, data: Dataset = DATA) -> float:
+def held_out(fitted: FitResult, data: Dataset = DATA) -> float:
     """Nats per token."""
-    return float(surprisal(cooked.model, data.test.ids).mean())
+    return float(surprisal(fitted.model, data.test.ids).mean())
 
 
 # --- one model ---------------------------------------------------------------------------------------------
@@ -47,19 +47,19 @@ def held_out(cooked: Cooked, data: Dataset = DATA) -> float:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_can_be_cooked(kind: str) -> None:
-    cooked = cook(recipe(kind), DATA)
-    assert cooked.model.vocab_size == DATA.codec.vocab_size
-    assert (cooked.training is None) == (kind not in NETWORKS)
+    fitted = fit(recipe(kind), DATA)
+    assert fitted.model.vocab_size == DATA.codec.vocab_size
+    assert (fitted.training is None) == (kind not in NETWORKS)
     uniform = math.log(DATA.codec.vocab_size)
-    assert held_out(cooked) == pytest.approx(uniform) if kind == "uniform" else held_out(cooked) < uniform
-    if cooked.training:
-        assert cooked.training.stopped == "finished"
-        assert [p.epoch for p in cooked.training.history] == [1, 2]
-        assert all(math.isfinite(p.valid) and p.norm > 0 for p in cooked.training.history)
+    assert held_out(fitted) == pytest.approx(uniform) if kind == "uniform" else held_out(fitted) < uniform
+    if fitted.training:
+        assert fitted.training.stopped == "finished"
+        assert [p.epoch for p in fitted.training.history] == [1, 2]
+        assert all(math.isfinite(p.valid) and p.norm > 0 for p in fitted.training.history)
 
 
 def test_kinds_are_what_they_are_called() -> None:
-    models = {kind: cook(recipe(kind), DATA).model for kind in KINDS}
+    models = {kind: fit(recipe(kind), DATA).model for kind in KINDS}
     assert isinstance(models["uniform"], Uniform)
     for kind, order in (("unigram", 1), ("bigram", 2)):
         model = models[kind]
@@ -73,46 +73,46 @@ def test_kinds_are_what_they_are_called() -> None:
 
 
 def test_a_recipe_that_leaves_nothing_open_is_followed() -> None:
-    cooked = cook(recipe("gru", layers=2, hidden=7, embedding=3), DATA)
-    assert isinstance(cooked.model, RecurrentModel)
-    arch = cooked.model.arch
+    fitted = fit(recipe("gru", layers=2, hidden=7, embedding=3), DATA)
+    assert isinstance(fitted.model, RecurrentModel)
+    arch = fitted.model.arch
     assert (arch.layers, arch.hidden, arch.embedding) == (2, 7, 3)
-    window = cook(recipe("window", window=3, embedding=5), DATA).model
+    window = fit(recipe("window", window=3, embedding=5), DATA).model
     assert isinstance(window, WindowModel)
     assert window.window == 3
     assert window.parameters["embedding"].shape == (DATA.codec.vocab_size + 1, 5)
-    ngram = cook(recipe("ngram", order=3, smoothing="add-k", k=0.5), DATA).model
+    ngram = fit(recipe("ngram", order=3, smoothing="add-k", k=0.5), DATA).model
     assert isinstance(ngram, NgramModel)
     assert (ngram.order, ngram.smoothing) == (3, AddK(0.5))
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_the_blanks_of_a_network_come_back_filled_in(kind: str) -> None:
-    cooked = cook(Recipe(kind, epochs=1, hidden=4), DATA)
+    fitted = fit(Recipe(kind, epochs=1, hidden=4), DATA)
     blanks = ("rate", "embedding", "batch", "steps")
     for name in (*blanks, "hidden", "epochs"):
-        assert getattr(cooked.recipe, name) is not None, name
-    assert replace(cooked.recipe, **dict.fromkeys(blanks)) == Recipe(kind, epochs=1, hidden=4)
-    again = cook(cooked.recipe, DATA)
-    assert again.recipe == cooked.recipe
-    assert held_out(again) == held_out(cooked)
+        assert getattr(fitted.recipe, name) is not None, name
+    assert replace(fitted.recipe, **dict.fromkeys(blanks)) == Recipe(kind, epochs=1, hidden=4)
+    again = fit(fitted.recipe, DATA)
+    assert again.recipe == fitted.recipe
+    assert held_out(again) == held_out(fitted)
 
 
 def test_a_cooked_recipe_goes_through_json() -> None:
-    cooked = cook(recipe("ngram", smoothing="add-k"), DATA)
-    assert Recipe(**json.loads(json.dumps(asdict(cooked.recipe)))) == cooked.recipe
+    fitted = fit(recipe("ngram", smoothing="add-k"), DATA)
+    assert Recipe(**json.loads(json.dumps(asdict(fitted.recipe)))) == fitted.recipe
 
 
 def test_the_smoothing_is_the_one_that_was_asked_for() -> None:
     for name, smoothing in (("maximum-likelihood", MaximumLikelihood()), ("witten-bell", WittenBell())):
-        cooked = cook(recipe("ngram", order=2, smoothing=name), DATA)
-        assert isinstance(cooked.model, NgramModel)
-        assert cooked.model.smoothing == smoothing
+        fitted = fit(recipe("ngram", order=2, smoothing=name), DATA)
+        assert isinstance(fitted.model, NgramModel)
+        assert fitted.model.smoothing == smoothing
 
 
 @pytest.mark.parametrize("smoothing", ["add-k", "witten-bell"])
 def test_an_open_order_is_the_best_on_the_validation_part(smoothing: str) -> None:
-    cooked = cook(recipe("ngram", smoothing=smoothing), DATA)
+    fitted = fit(recipe("ngram", smoothing=smoothing), DATA)
     counts = count_ngrams([DATA.train.ids], DATA.codec.vocab_size, 10)
     candidates = [AddK(k) for k in (1.0, 0.1, 0.01, 0.001)] if smoothing == "add-k" else [WittenBell()]
     nats = {
@@ -121,23 +121,23 @@ def test_an_open_order_is_the_best_on_the_validation_part(smoothing: str) -> Non
         for one in candidates
     }
     best = min(nats, key=lambda found: nats[found])
-    assert isinstance(cooked.model, NgramModel)
-    assert (cooked.model.order, cooked.model.smoothing) == best
-    assert 1 < cooked.model.order < 10
-    assert (cooked.recipe.order, cooked.recipe.k) == (best[0], getattr(best[1], "k", None))
+    assert isinstance(fitted.model, NgramModel)
+    assert (fitted.model.order, fitted.model.smoothing) == best
+    assert 1 < fitted.model.order < 10
+    assert (fitted.recipe.order, fitted.recipe.k) == (best[0], getattr(best[1], "k", None))
 
 
 def test_a_k_that_was_asked_for_is_kept_where_the_order_is_chosen() -> None:
-    cooked = cook(recipe("ngram", smoothing="add-k", k=0.3), DATA)
-    assert isinstance(cooked.model, NgramModel)
-    assert cooked.model.smoothing == AddK(0.3)
+    fitted = fit(recipe("ngram", smoothing="add-k", k=0.3), DATA)
+    assert isinstance(fitted.model, NgramModel)
+    assert fitted.model.smoothing == AddK(0.3)
 
 
 def test_without_a_validation_part_an_order_is_still_found() -> None:
     data = make_dataset(small_text())
     for kind in ("ngram", "rnn"):
-        assert cook(recipe(kind), data).model.vocab_size == data.codec.vocab_size
-    short = cook(recipe("ngram"), make_dataset("abc")).model
+        assert fit(recipe(kind), data).model.vocab_size == data.codec.vocab_size
+    short = fit(recipe("ngram"), make_dataset("abc")).model
     assert isinstance(short, NgramModel)
     assert short.order == 3
 
@@ -145,7 +145,7 @@ def test_without_a_validation_part_an_order_is_still_found() -> None:
 def test_whoever_waits_is_told_how_far_it_is() -> None:
     for kind in ("ngram", "lstm"):
         told: list[Progress] = []
-        cook(recipe(kind), DATA, told.append)
+        fit(recipe(kind), DATA, told.append)
         shares = [progress.done for progress in told]
         assert shares == sorted(shares)
         assert 0 < shares[-1] <= 1
@@ -157,12 +157,12 @@ def test_whoever_waits_is_told_how_far_it_is() -> None:
 @pytest.mark.parametrize("kind", ["rnn", "lstm", "window"])
 @pytest.mark.parametrize("partition", ["sequential", "random"])
 def test_one_seed_cooks_the_same_bit_for_bit(kind: str, partition: str) -> None:
-    def cooked(seed: int) -> dict[str, np.ndarray]:
-        model = cook(recipe(kind, seed=seed, partition=partition), DATA).model
+    def fitted(seed: int) -> dict[str, np.ndarray]:
+        model = fit(recipe(kind, seed=seed, partition=partition), DATA).model
         assert isinstance(model, RecurrentModel | WindowModel)
         return dict(model.parameters)
 
-    one, other, different = cooked(3), cooked(3), cooked(4)
+    one, other, different = fitted(3), fitted(3), fitted(4)
     assert one.keys() == other.keys()
     for name, array in one.items():
         assert array.tobytes() == other[name].tobytes(), name
@@ -171,7 +171,7 @@ def test_one_seed_cooks_the_same_bit_for_bit(kind: str, partition: str) -> None:
 
 @pytest.mark.parametrize("changes", [{"optimizer": "sgd"}, {"partition": "random"}, {"clip": 1e-3}])
 def test_what_a_recipe_says_of_the_training_makes_a_difference(changes: dict[str, Any]) -> None:
-    assert held_out(cook(recipe("rnn", **changes), DATA)) != held_out(cook(recipe("rnn"), DATA))
+    assert held_out(fit(recipe("rnn", **changes), DATA)) != held_out(fit(recipe("rnn"), DATA))
 
 
 # --- refusals ----------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_what_a_recipe_says_of_the_training_makes_a_difference(changes: dict[str
 )
 def test_recipes_without_a_meaning_are_refused(kind: str, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        cook(recipe(kind, **changes), DATA)
+        fit(recipe(kind, **changes), DATA)
 
 
 # --- the ladder --------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def test_the_unknown_symbol_is_billed_but_never_spoken(monkeypatch: pytest.Monke
     assert row.held_out.unknown == 1  # marmalade stands at the end, in the test part alone
     assert not row.held_out.codes_everything
     assert "<unk>" not in row.sample
-    assert row.held_out == bill(Uniform(data.codec.vocab_size), data.test, data).report
+    assert row.held_out == evaluate_part(Uniform(data.codec.vocab_size), data.test, data).report
 
 
 @pytest.mark.parametrize("lost", ["validation", "test"])

@@ -54,7 +54,7 @@ class SequenceModel(ABC, Generic[State, Item, Prediction]):
         """The state after one more item a row; the state handed in stays as it was."""
 
 
-class TokenModel(SequenceModel[State, Integer[Array, "B"], Float64[Array, "B V"]], Generic[State]):
+class TokenModel(SequenceModel[State, Integer[Array, " B"], Float64[Array, "B V"]], Generic[State]):
     """A model over ids 0..V-1: `predict` gives log-probabilities in nats, each row normalised."""
 
     @property
@@ -96,7 +96,7 @@ class Batch(NamedTuple):
     """
 
     items: Integer[Array, "B T"]
-    fresh: Bool[Array, "B"]
+    fresh: Bool[Array, " B"]
     given: int = 0
 
     @property
@@ -159,7 +159,7 @@ def leaves(state: Any) -> Iterator[Array]:
             yield from leaves(part)
 
 
-def take_rows(state: State, rows: Integer[Array, "R"] | Bool[Array, "B"]) -> State:
+def take_rows(state: State, rows: Integer[Array, " R"] | Bool[Array, " B"]) -> State:
     """The state of some rows, in the order asked for: beams, reordering, dropping finished rows."""
     if isinstance(state, np.ndarray):
         return cast(State, state[rows])
@@ -167,7 +167,7 @@ def take_rows(state: State, rows: Integer[Array, "R"] | Bool[Array, "B"]) -> Sta
     return _rebuilt(state, parts)
 
 
-def reset_rows(state: State, fresh: Bool[Array, "B"], start: State) -> State:
+def reset_rows(state: State, fresh: Bool[Array, " B"], start: State) -> State:
     """`state` with the rows marked fresh taken from `start`."""
     if isinstance(state, np.ndarray):
         mask = fresh.reshape(-1, *[1] * (state.ndim - 1))
@@ -188,3 +188,13 @@ def check_tokens(tokens: Integer[Array, "*shape"], vocab_size: int) -> Integer[A
         place = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "step"), where, strict=False)) or "row 0"
         raise InputError(f"tokens: expected ids in 0..{vocab_size - 1}, got {tokens[where]} at {place}")
     return tokens
+
+
+def check_weights(arrays: Mapping[str, Array]) -> None:
+    """Raises FileFormatError unless every array of a network holds finite numbers of one precision."""
+    kinds = {array.dtype for array in arrays.values()}
+    if len(kinds) != 1 or not kinds <= {np.dtype(np.float32), np.dtype(np.float64)}:
+        raise FileFormatError(f"network model: expected float32 or float64, got {sorted(map(str, kinds))}")
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise FileFormatError(f"network model: expected finite numbers, got others in {name!r}")

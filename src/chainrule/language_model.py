@@ -3,11 +3,11 @@
 lm = LanguageModel.fit(text, model="lstm");  lm.perplexity(other);  lm.generate("the time")
 """
 
+import contextlib
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -15,20 +15,21 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from jaxtyping import Integer
 
-from chainrule.core import FileFormatError, TokenModel
+from chainrule.core import FileFormatError, InputError, TokenModel
 from chainrule.data.codec import Codec
 from chainrule.data.dataset import Dataset, Part, make_dataset, split_text
-from chainrule.data.overlap import Fingerprint
+from chainrule.data.overlap import TRAINED_ON, Fingerprint
 from chainrule.data.tokenizers import restore_tokenizer
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, size, unpack
-from chainrule.recipes import Cooked, Recipe, bill, cook
+from chainrule.recipes import FitResult, Recipe, evaluate_part, fit
 from chainrule.tasks.evaluation import LN2, Evaluation, TextCounts, evaluate, finite_or_name, surprisal
 from chainrule.tasks.generation import Sampling, generate, likeliest, sampler
 from chainrule.training.loop import Progress
 
-TRAINED_ON = 0.05  # share of shared 50-character windows above which a text counts as trained on
+OWN_SETTINGS = {field.name for field in fields(Recipe)} - {"kind"}
+CARD = {"chainrule", "corpus", "recipe", "split", "held_out", "overlap", "training"}
 Tell = Callable[[float], None]
 
 
@@ -71,27 +72,45 @@ class LanguageModel:
         test: float | str = 0.1,
         name: str = "text",
         report: Callable[[Progress], None] | None = None,
+        scoring: Tell | None = None,
         **settings: Any,
     ) -> "LanguageModel":
-        """Fit a model to a text and bill it for the part held out.
+        """Fit a model to a text and evaluate it on the part held out.
 
         model: a kind of `chainrule.recipes.KINDS`. valid, test: a fraction of the text, the last of it, or
-        a text of its own; 0 or "" for none. settings: fields of `chainrule.recipes.Recipe`.
+        a text of its own; 0 or "" for none. settings: fields of `chainrule.recipes.Recipe`. report, scoring:
+        told how far training and evaluation are. Ctrl-C while it evaluates leaves the figures out.
         Raises InputError for what cannot be used.
         """
-        fractions = [0.0 if isinstance(part, str) else part for part in (valid, test)]
-        parts = list(split_text(text, valid=fractions[0], test=fractions[1], clean=clean))
-        for place, part in ((1, valid), (2, test)):
-            if isinstance(part, str):
-                parts[place] = part
-        data = make_dataset(*parts, tokenizer=tokenizer, min_freq=min_freq, bpe_size=bpe_size, clean=clean)
-        cooked = cook(Recipe(kind=model, **settings), data, report)
-        return cls(cooked.model, data.codec, _card(name, data, cooked), Fingerprint.of(data.train.text))
+        unknown = settings.keys() - OWN_SETTINGS
+        if unknown:
+            expected = ", ".join(sorted(OWN_SETTINGS))
+            raise InputError(f"fit: expected settings among {expected}; got {', '.join(sorted(unknown))}")
+        data = make_dataset(
+            *split_text(text, valid=valid, test=test, clean=clean),
+            tokenizer=tokenizer,
+            min_freq=min_freq,
+            bpe_size=bpe_size,
+            clean=clean,
+        )
+        fitted = fit(Recipe(kind=model, **settings), data, report)
+        held_out = None
+        if len(data.test.ids):
+            with contextlib.suppress(KeyboardInterrupt):
+                held_out = evaluate_part(fitted.model, data.test, data, scoring).report
+        return cls(
+            fitted.model, data.codec, _card(name, data, fitted, held_out), Fingerprint.of(data.train.text)
+        )
 
     def evaluate(self, text: str, *, progress: Tell | None = None) -> Evaluation:
-        """The bill for a text, read as one row from its start."""
+        """What the text costs the model, read as one row from its start.
+
+        Raises InputError for a text without a token.
+        """
         prepared = self.codec.prepare(text)
         ids = self.codec.encode(text)
+        if not len(ids):
+            raise InputError("text: expected at least one token, got none")
         return evaluate(
             surprisal(self.model, ids, progress=progress),
             ids,
@@ -145,6 +164,8 @@ class LanguageModel:
         Warns when the prompt has symbols that the vocabulary lacks; the unknown symbol is never drawn.
         """
         unknown = self.codec.vocabulary.unknown_id
+        if seed < 0:
+            raise InputError(f"seed: expected 0 or more, got {seed}")
         how = Sampling(temperature, top_k, top_p, min_p, () if unknown is None else (unknown,))
         start = self._prompt(prompt)
         choose = sampler(how, np.random.default_rng(seed))
@@ -170,9 +191,9 @@ class LanguageModel:
         """How many numbers the model holds, and what they are."""
         return size(self.model)
 
-    @cached_property
+    @property
     def held_out(self) -> Mapping[str, Any] | None:
-        """The bill for the test part, from the day the model was fitted."""
+        """The evaluation of the test part, from when the model was fitted."""
         return cast("Mapping[str, Any] | None", self.card.get("held_out"))
 
     def save(self, path: str | Path) -> None:
@@ -198,7 +219,7 @@ class LanguageModel:
         stored["overlap"] = self.fingerprint.hashes
         write_arrays(Path(path), stored, header)
 
-    def _prompt(self, prompt: str) -> Integer[np.ndarray, "T"]:
+    def _prompt(self, prompt: str) -> Integer[np.ndarray, " T"]:
         self._warn_unknown(prompt)
         return self.codec.encode(prompt)
 
@@ -209,7 +230,7 @@ class LanguageModel:
             warnings.warn(
                 f"{len(missing)} symbols are not in the vocabulary and read as unknown: {shown}",
                 UnknownSymbolWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
 
@@ -221,42 +242,56 @@ def load(path: str | Path) -> LanguageModel:
     path = Path(path)
     arrays, header = read_arrays(path)
     try:
-        tokens = tuple(json.loads(arrays["vocabulary"].tobytes()))
-        counts = tuple(int(n) for n in arrays["vocabulary.counts"])
-        settings = dict(header["tokenizer"])
-        codec = Codec(
-            restore_tokenizer(settings.pop("name"), settings),
-            Vocabulary(tokens, header["unknown"], counts),
-            bool(header["letters_only"]),
-        )
-        own = {name[6:]: array for name, array in arrays.items() if name.startswith("model.")}
-        model = unpack(header["family"], header["settings"], own)
-        fingerprint = Fingerprint(arrays["overlap"], int(header["overlap_modulus"]))
-        card = header["card"]
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, FileFormatError):
-            raise FileFormatError(f"{path}: {error}") from error
+        return _restored(arrays, header)
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
         raise FileFormatError(f"{path}: the model's description is damaged ({error!r})") from error
+
+
+def _restored(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> LanguageModel:
+    """The model of a file's parts, each of which may be anything."""
+    vocabulary = _restored_vocabulary(arrays, header["unknown"])
+    settings = dict(header["tokenizer"])
+    tokenizer = restore_tokenizer(settings.pop("name"), settings)
+    codec = Codec(tokenizer, vocabulary, bool(header["letters_only"]))
+    own = {name[6:]: array for name, array in arrays.items() if name.startswith("model.")}
+    model = unpack(header["family"], header["settings"], own)
     if model.vocab_size != codec.vocab_size:
-        raise FileFormatError(
-            f"{path}: expected a vocabulary of {model.vocab_size} tokens, got {codec.vocab_size}"
-        )
-    return LanguageModel(model, codec, card, fingerprint)
+        raise FileFormatError(f"expected a vocabulary of {model.vocab_size} tokens, got {codec.vocab_size}")
+    hashes, modulus = arrays["overlap"], header["overlap_modulus"]
+    if hashes.dtype != np.uint64 or hashes.ndim != 1 or not (isinstance(modulus, int) and modulus > 0):
+        raise FileFormatError("expected hashes of the training text, got something else")
+    card = header["card"]
+    missing = CARD - set(card)
+    if missing or not isinstance(card["recipe"], dict):
+        raise FileFormatError(f"the model's card lacks {', '.join(sorted(missing)) or 'its recipe'}")
+    return LanguageModel(model, codec, card, Fingerprint(hashes, modulus))
 
 
-def _card(name: str, data: Dataset, cooked: Cooked) -> dict[str, Any]:
+def _restored_vocabulary(arrays: dict[str, np.ndarray], unknown: Any) -> Vocabulary:
+    tokens: list[Any] = json.loads(arrays["vocabulary"].tobytes())
+    if not all(isinstance(token, str) for token in tokens) or len(set(tokens)) != len(tokens):
+        raise FileFormatError("expected a vocabulary of different strings, got something else")
+    if unknown is not None and unknown not in tokens:
+        raise FileFormatError(f"expected the unknown symbol {unknown!r} in the vocabulary, found none")
+    return Vocabulary(tuple(tokens), unknown, tuple(int(n) for n in arrays["vocabulary.counts"]))
+
+
+def _card(name: str, data: Dataset, fitted: FitResult, held_out: Evaluation | None) -> dict[str, Any]:
     """What a file says of its model."""
 
     def extent(part: Part) -> dict[str, int]:
         return {"characters": len(part.text), "tokens": len(part.ids)}
 
-    training = cooked.training
+    training = fitted.training
     return {
         "chainrule": version("chainrule"),
         "corpus": name,
-        "recipe": asdict(cooked.recipe),
+        "recipe": asdict(fitted.recipe),
         "split": {"train": extent(data.train), "valid": extent(data.valid), "test": extent(data.test)},
-        "held_out": bill(cooked.model, data.test, data).report.as_dict() if len(data.test.ids) else None,
+        "held_out": None if held_out is None else held_out.as_dict(),
+        "overlap": data.overlap(),
         "training": training
         and {
             "stopped": training.stopped,

@@ -23,13 +23,13 @@ from chainrule.models.ngram.smoothing import AddK, make_smoothing
 from chainrule.models.recurrent import RecurrentLearner
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowLearner
-from chainrule.tasks.comparison import Billed, Candidate, CurvePoint, Fitted, Row, compare
+from chainrule.tasks.comparison import Candidate, CurvePoint, Fitted, Row, Scored, compare
 from chainrule.tasks.evaluation import TextCounts, evaluate, mean_nats_in_rows, surprisal
 from chainrule.tasks.generation import Sampling, generate, sampler
 from chainrule.training import SGD, Adam, Optimizer, Training, constant, cosine, train
 from chainrule.training.loop import Limits, Progress
 
-Tokens = Integer[np.ndarray, "_"]
+Tokens = Integer[np.ndarray, " _"]
 Tell = Callable[[float], None]
 KINDS = ("uniform", "unigram", "bigram", "ngram", "window", "rnn", "gru", "lstm")
 COUNTED = ("uniform", "unigram", "bigram", "ngram")
@@ -50,7 +50,8 @@ class Recipe:
     and k 1).
     hidden, layers, embedding, window: of networks (embedding 0: one-hot input).
     batch, steps: rows and time steps of a batch. rate: learning rate. clip: of the gradient's norm.
-    seconds: a limit of time, None for none.
+    seconds: a limit of time, None for none. patience: validations without a better one before it stops.
+    partition: sequential or random. optimizer: adam (with a cosine schedule) or sgd (at a constant rate).
     """
 
     kind: str = "lstm"
@@ -74,7 +75,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Cooked:
+class FitResult:
     """A model, the recipe with every blank filled in, and how training went (None for counted models)."""
 
     model: TokenModel[Any]
@@ -82,11 +83,13 @@ class Cooked:
     training: Training[Any] | None = None
 
 
-def cook(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None = None) -> Cooked:
-    """Fit the recipe's model on the training part of `data`."""
+def fit(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None = None) -> FitResult:
+    """Fit the recipe's model on the training part of `data`; raises InputError for what has no meaning."""
+    if recipe.seed < 0:
+        raise InputError(f"seed: expected 0 or more, got {recipe.seed}")
     match recipe.kind:
         case "uniform":
-            return Cooked(Uniform(data.codec.vocab_size), recipe)
+            return FitResult(Uniform(data.codec.vocab_size), recipe)
         case "unigram" | "bigram":
             recipe = replace(recipe, order=1 if recipe.kind == "unigram" else 2, smoothing="add-k", k=1.0)
             return _count(recipe, data, report)
@@ -98,7 +101,7 @@ def cook(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | Non
             raise InputError(f"model: expected one of {', '.join(KINDS)}, got {recipe.kind!r}")
 
 
-def _count(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None) -> Cooked:
+def _count(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None) -> FitResult:
     """Counts to the order asked for; with it open, to the order that predicts the validation part best."""
     tokens, valid, vocab_size = data.train.ids, data.valid.ids, data.codec.vocab_size
     highest = recipe.order if recipe.order is not None else min(HIGHEST_ORDER, max(len(tokens), 1))
@@ -116,7 +119,7 @@ def _count(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | N
             smoothings[0],
         )
     chosen = replace(recipe, order=order, k=getattr(smoothing, "k", None))
-    return Cooked(NgramModel(counts.up_to(order), smoothing), chosen)
+    return FitResult(NgramModel(counts.up_to(order), smoothing), chosen)
 
 
 def _best(
@@ -162,13 +165,13 @@ def _filled(recipe: Recipe, tokens: int, vocab_size: int) -> Recipe:
     )
 
 
-def _learn(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None) -> Cooked:
+def _learn(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None) -> FitResult:
     """Train a network whose recipe has no blanks."""
     rng, vocab_size = np.random.default_rng(recipe.seed), data.codec.vocab_size
     epochs, batch, steps = cast(int, recipe.epochs), cast(int, recipe.batch), cast(int, recipe.steps)
     with threadpool_limits(_blas_threads(recipe)):
         training = train(
-            _learner(recipe, vocab_size, rng),
+            _learner(recipe, data, rng),
             partial(_partition(recipe.partition), data.train.ids, batch, steps, rng),
             _optimizer(recipe),
             limits=Limits(epochs, recipe.patience, recipe.seconds),
@@ -179,7 +182,7 @@ def _learn(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | N
             else None,
             report=report,
         )
-    return Cooked(training.model, recipe, training)
+    return FitResult(training.model, recipe, training)
 
 
 def _blas_threads(recipe: Recipe) -> int | None:
@@ -190,13 +193,20 @@ def _blas_threads(recipe: Recipe) -> int | None:
     return 1 if recipe.kind != "window" and rows * hidden * hidden * gates <= 1 << 20 else None
 
 
-def _learner(recipe: Recipe, vocab_size: int, rng: np.random.Generator) -> Learner[Any, TokenModel[Any]]:
+def _learner(recipe: Recipe, data: Dataset, rng: np.random.Generator) -> Learner[Any, TokenModel[Any]]:
+    """The network as it starts out: what it does not know yet, it expects by frequency."""
     hidden, embedding = cast(int, recipe.hidden), cast(int, recipe.embedding)
+    vocab_size = data.codec.vocab_size
+    learner: WindowLearner | RecurrentLearner
     if recipe.kind == "window":
-        return WindowLearner(vocab_size, window=recipe.window, embedding=embedding, hidden=hidden, rng=rng)
-    return RecurrentLearner(
-        vocab_size, cell=recipe.kind, layers=recipe.layers, hidden=hidden, embedding=embedding, rng=rng
-    )
+        learner = WindowLearner(vocab_size, window=recipe.window, embedding=embedding, hidden=hidden, rng=rng)
+    else:
+        learner = RecurrentLearner(
+            vocab_size, cell=recipe.kind, layers=recipe.layers, hidden=hidden, embedding=embedding, rng=rng
+        )
+    counts = np.bincount(data.train.ids, minlength=vocab_size) + 1
+    learner.parameters["output.bias"][...] = np.log(counts / counts.sum())
+    return learner
 
 
 def _partition(name: str) -> Callable[[Tokens, int, int, np.random.Generator], Iterator[Batch]]:
@@ -243,27 +253,27 @@ def ladder(data: Dataset, seed: int) -> list[Candidate]:
 
 def _fit_candidate(recipe: Recipe, data: Dataset, seconds: float, tell: Tell) -> Fitted:
     timed = recipe.kind not in COUNTED
-    cooked = cook(
+    fitted = fit(
         replace(recipe, seconds=seconds) if timed else recipe, data, lambda progress: tell(progress.done)
     )
-    count, unit = size(cooked.model)
+    count, unit = size(fitted.model)
     name, curve, tokens, note = None, (), len(data.train.ids), None
-    if isinstance(cooked.model, NgramModel) and recipe.kind == "ngram":
-        name = f"{cooked.model.smoothing.name} {cooked.model.order}-gram"
-    if cooked.training:
-        if cooked.training.stopped == "interrupted":
+    if isinstance(fitted.model, NgramModel) and recipe.kind == "ngram":
+        name = f"{fitted.model.smoothing.name} {fitted.model.order}-gram"
+    if fitted.training:
+        if fitted.training.stopped == "interrupted":
             raise KeyboardInterrupt  # whoever presses Ctrl-C in a comparison wants it to end
-        curve = tuple(CurvePoint(p.seconds, p.epoch, p.nats, p.valid) for p in cooked.training.history)
-        tokens, note = cooked.training.tokens, cooked.training.advice
-    return Fitted(cooked.model, describe_state(cooked.model), count, unit, tokens, curve, name, note)
+        curve = tuple(CurvePoint(p.seconds, p.epoch, p.nats, p.valid) for p in fitted.training.history)
+        tokens, note = fitted.training.tokens, fitted.training.advice
+    return Fitted(fitted.model, describe_state(fitted.model), count, unit, tokens, curve, name, note)
 
 
 def affordable(vocab_size: int) -> int:
-    """How many tokens a figure beside the held-out one may be of, so that it does not cost more than that."""
+    """How many tokens to score for figures beside the held-out one: fewer, the larger the vocabulary."""
     return max(5_000, (1 << 29) // vocab_size)
 
 
-def bill(model: TokenModel[Any], part: Part, data: Dataset, progress: Tell | None = None) -> Billed:
+def evaluate_part(model: TokenModel[Any], part: Part, data: Dataset, progress: Tell | None = None) -> Scored:
     """The evaluation of a part of a data set, read as one row."""
     nats = surprisal(model, part.ids, progress=progress)
     codec = data.codec
@@ -276,7 +286,7 @@ def bill(model: TokenModel[Any], part: Part, data: Dataset, progress: Tell | Non
         loses=codec.loses,
         unknown_id=codec.vocabulary.unknown_id,
     )
-    return Billed(report, nats)
+    return Scored(report, nats)
 
 
 def compare_models(
@@ -298,15 +308,16 @@ def compare_models(
     check_length(
         data.train.ids, cast(int, _filled(networks, len(data.train.ids), data.codec.vocab_size).steps)
     )
-    rng = np.random.default_rng(seed)
     banned = () if data.codec.vocabulary.unknown_id is None else (data.codec.vocabulary.unknown_id,)
     prompt = data.test.ids[None, :20]
+    if seed < 0:
+        raise InputError(f"seed: expected 0 or more, got {seed}")
     draws = np.random.default_rng(seed)  # one stream for all, or unsure models would say the same
 
     trained_on = data.train.head(min(len(data.test.ids), affordable(data.codec.vocab_size)))
     scoring = None if report is None else partial(report, "scoring the held-out text")
 
-    def speak(model: TokenModel[Any]) -> str:
+    def draw_sample(model: TokenModel[Any]) -> str:
         choose = sampler(Sampling(banned=banned), draws)
         ids = [int(tokens[0]) for tokens in generate(model, prompt, sample_length, choose)]
         return data.codec.decode(np.array(ids, dtype=np.int64))
@@ -314,9 +325,9 @@ def compare_models(
     return compare(
         ladder(data, seed),
         budget=budget,
-        bill_train=lambda model: bill(model, trained_on, data),
-        bill_held_out=lambda model: bill(model, data.test, data, scoring),
-        speak=speak,
-        rng=rng,
+        evaluate_train=lambda model: evaluate_part(model, trained_on, data),
+        evaluate_held_out=lambda model: evaluate_part(model, data.test, data, scoring),
+        draw_sample=draw_sample,
+        rng=np.random.default_rng(seed),
         report=report,
     )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # the names below stand in quotes: who wants only numbers doe
     import matplotlib.figure
 
 Array = np.ndarray
-Frequencies = Mapping[int, Integer[Array, "_"]]
+Frequencies = Mapping[int, Integer[Array, " _"]]
 
 SHOWN = 600  # held-out tokens that are coloured
 # Okabe & Ito (2008): told apart by colour-blind readers, and visible on white and on black; their yellow
@@ -305,7 +305,7 @@ def _plain_ticks(axes: "matplotlib.axes.Axes", which: str, within: Sequence[floa
     axis.set_minor_locator(NullLocator())
 
 
-def _spread(ranks: int, points: int = 150) -> Integer[Array, "_"]:
+def _spread(ranks: int, points: int = 150) -> Integer[Array, " _"]:
     """Ranks 1 to `ranks`, thinned out so that they lie evenly on a logarithmic axis."""
     return np.unique(np.geomspace(1, ranks, points).round().astype(np.int64))
 
@@ -321,7 +321,7 @@ class Span(NamedTuple):
     css: str
 
 
-def surprisal_spans(tokens: Sequence[str], nats: Float64[Array, "T"]) -> list[Span]:
+def surprisal_spans(tokens: Sequence[str], nats: Float64[Array, " T"]) -> list[Span]:
     """Each token with its surprisal in bits and its colour; a line's end is shown as ↵ before it breaks.
 
     Control characters are shown by their pictures. The texts are not escaped: the template does that.

@@ -1,5 +1,6 @@
 """Bad input gets one line that says what was expected, an exit code, and costs nothing that was there."""
 
+import io
 import json
 import os
 import resource
@@ -171,10 +172,13 @@ def test_a_full_disk_costs_no_earlier_result(text_file: Path, tmp_path: Path) ->
 
 def test_numbers_that_run_away_stop_with_advice(run: Run, text_file: Path, tmp_path: Path) -> None:
     options = ("--model", "rnn", "--optimizer", "sgd", "--lr", "3e38", "--clip", "1e38", "--hidden", 8)
-    line = one_line(run("train", text_file, *options, "-o", "m"), code=1)
-    assert "no longer finite" in line
-    assert "Lower the learning rate" in line
-    assert not (tmp_path / "m").exists()
+    done = run("train", text_file, *options, "-o", "m")
+    assert done.code == 0, done.err
+    assert "no longer finite" in done.err
+    assert "Lower the learning rate" in done.err
+    card = json.loads(run("info", "m", "--json").out)  # the weights from before the step that ruined them
+    assert card["training"]["stopped"] == "diverged"
+    assert card["held_out"]["perplexity"] < card["vocabulary"]
 
 
 def test_control_c_keeps_what_was_learned(text_file: Path, tmp_path: Path) -> None:
@@ -236,3 +240,43 @@ def test_a_reader_that_has_seen_enough_is_no_error(counted_file: Path) -> None:
         check=False,
     )
     assert b"Traceback" not in done.stderr
+
+
+def test_a_test_part_that_was_trained_on_is_said(
+    run: Run, text_file: Path, tmp_path: Path, text: str
+) -> None:
+    done = run("train", text_file, "--model", "ngram", "--test", text_file, "-o", "m")
+    assert done.code == 0
+    assert "of the test part stands in the training text: its figures are not held out" in done.err
+    (tmp_path / "twice.txt").write_text(text + text, encoding="utf-8")
+    done = run("compare", "twice.txt", "--budget", "2s", "--no-report")
+    assert "of the test part stands in the training text" in done.err
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_a_seed_below_zero(run: Run, text_file: Path, command: str) -> None:
+    extra = ("-o", "m") if command == "train" else ("--no-report",)
+    assert "seed: expected 0 or more, got -1" in one_line(run(command, text_file, "--seed", "-1", *extra))
+
+
+def test_a_file_that_is_here_comes_before_one_in_the_data_folder(run: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "v.txt").write_text("other")
+    (tmp_path / "v.txt").write_text(text, encoding="utf-8")
+    done = run("corpora", "v.txt", "--json", CHAINRULE_DATA=str(tmp_path / "data"))
+    assert json.loads(done.out)["characters"] == len(text)
+
+
+def test_a_narrow_terminal_keeps_every_figure(run: Run, text_file: Path) -> None:
+    from rich.console import Console
+
+    from chainrule.cli.compare import table
+    from chainrule.data.dataset import make_dataset, split_text
+    from chainrule.recipes import compare_models
+
+    data = make_dataset(*split_text(text_file.read_text(encoding="utf-8")))
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(table(list(compare_models(data, budget=2)), wide=False))
+    shown = console.export_text()
+    assert "…" not in shown
+    assert "Witten-Bell" in shown

@@ -11,7 +11,7 @@ import pytest
 from chainrule.core import InputError, TokenModel
 from chainrule.models.uniform import Uniform
 from chainrule.tasks import comparison
-from chainrule.tasks.comparison import Billed, Candidate, CurvePoint, Fitted, Row, block_bootstrap, compare
+from chainrule.tasks.comparison import Candidate, CurvePoint, Fitted, Row, Scored, block_bootstrap, compare
 from chainrule.tasks.evaluation import Evaluation, TextCounts
 
 Tell = Callable[[float], None]
@@ -112,17 +112,17 @@ class Stage:
 TOKENS = np.array([0, 1, 1, 0, 1, 0])
 
 
-def billed(model: TokenModel[Any]) -> Billed:
+def scored(model: TokenModel[Any]) -> Scored:
     log_probs, _ = model.score(model.start(1), TOKENS[None])
     nats = -log_probs[0]
-    return Billed(Evaluation(float(nats.sum()), 6, TextCounts(1, 12, 12), "bpe"), nats)
+    return Scored(Evaluation(float(nats.sum()), 6, TextCounts(1, 12, 12), "bpe"), nats)
 
 
 def rows(candidates: list[Candidate], budget: float = 10.0, **options: Any) -> list[Row]:
     settings: dict[str, Any] = {
-        "bill_train": billed,
-        "bill_held_out": billed,
-        "speak": lambda model: f"a sample of {model.vocab_size}",
+        "evaluate_train": scored,
+        "evaluate_held_out": scored,
+        "draw_sample": lambda model: f"a sample of {model.vocab_size}",
         "rng": np.random.default_rng(0),
     }
     return list(compare(candidates, budget=budget, **(settings | options)))
@@ -138,9 +138,9 @@ def test_the_timed_share_what_the_others_leave(clock: Clock) -> None:
             stage.candidate("last", 99.0, timed=True),
         ]
     )
-    # 9 s are left for three; the first takes its 3; the quick one takes 1 of 3 and leaves 5 to the last
-    assert [stage.allowed[name] for name in ("first", "quick", "last")] == pytest.approx([3, 3, 5])
-    assert clock.now == pytest.approx(10)
+    # 9 s are left for three; what the quick one leaves is not the last one's, which would compare unequals
+    assert [stage.allowed[name] for name in ("first", "quick", "last")] == pytest.approx([3, 3, 3])
+    assert clock.now == pytest.approx(8)
 
 
 def test_whoever_comes_after_the_budget_is_spent_still_gets_a_little(clock: Clock) -> None:
@@ -160,9 +160,9 @@ def test_a_row_comes_as_soon_as_it_is_done(clock: Clock) -> None:
     table = compare(
         [stage.candidate("one", 1.0), stage.candidate("two", 1.0)],
         budget=10,
-        bill_train=billed,
-        bill_held_out=billed,
-        speak=lambda model: "",
+        evaluate_train=scored,
+        evaluate_held_out=scored,
+        draw_sample=lambda model: "",
         rng=np.random.default_rng(0),
     )
     assert next(table).name == "one"
@@ -197,16 +197,16 @@ def test_the_name_that_fitting_found_stands_in_the_table(clock: Clock) -> None:
 
 
 def test_beside_an_infinite_bill_there_is_no_difference(clock: Clock) -> None:
-    def ruined(model: TokenModel[Any]) -> Billed:
-        report, nats = billed(model)
+    def ruined(model: TokenModel[Any]) -> Scored:
+        report, nats = scored(model)
         return (
-            Billed(report, np.where(TOKENS == 1, math.inf, nats))
+            Scored(report, np.where(TOKENS == 1, math.inf, nats))
             if model.vocab_size == 3
-            else Billed(report, nats)
+            else Scored(report, nats)
         )
 
     stage = Stage(clock)
-    table = rows([stage.candidate(str(n), 1.0, size=n) for n in (2, 3, 3, 2, 2)], bill_held_out=ruined)
+    table = rows([stage.candidate(str(n), 1.0, size=n) for n in (2, 3, 3, 2, 2)], evaluate_held_out=ruined)
     assert [row.difference is None for row in table] == [True, True, True, True, False]
 
 

@@ -1,5 +1,6 @@
 """The command: parse, call, show. What fails says so in one line; 1 is a failure, 2 bad input."""
 
+import io
 import os
 import sys
 import warnings
@@ -51,6 +52,9 @@ def options(
 def main() -> None:
     """Run the command; turn what went wrong into one line and an exit code."""
     warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character gets ? for it
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except InputError as error:
@@ -62,6 +66,9 @@ def main() -> None:
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except MemoryError:
+        problem("not enough memory for this setting: smaller sizes or a smaller batch may fit")
+        sys.exit(1)
     except OSError as error:  # standard output on a full disk
         problem(f"{error.filename or 'output'}: {error.strerror or error}")
         sys.exit(1)

@@ -5,11 +5,25 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.table import Table
+from rich.text import Text
 
-from chainrule.cli.console import bar, err, note, out, output, print_json, read_corpus, seconds
+from chainrule.cli.console import (
+    bar,
+    err,
+    fraction_or_text,
+    note,
+    out,
+    output,
+    print_json,
+    read_corpus,
+    seconds,
+)
 from chainrule.core import InputError
+from chainrule.data.corpora import Corpus as Loaded
 from chainrule.data.dataset import Dataset, Part, make_dataset, split_text
+from chainrule.data.overlap import TRAINED_ON
 from chainrule.files import write_text
 from chainrule.models.ngram import count_ngrams
 from chainrule.recipes import compare_models
@@ -17,21 +31,24 @@ from chainrule.report import comparison_report, number
 from chainrule.tasks.comparison import Row
 from chainrule.tasks.zipf import fit_zipf
 
+FULL_WIDTH = 130  # columns that the whole table takes
 Corpus = Annotated[str, typer.Argument(help="A corpus by name, a file, a folder, or - for standard input.")]
 
 
 def compare(
     corpus: Corpus = "pydocs",
-    budget: Annotated[str, typer.Option(help="Time for fitting all models: 90s, 5m.")] = "90s",
+    budget: Annotated[
+        str, typer.Option(help="Time for training all models, without scoring: 90s, 5m.")
+    ] = "90s",
     tokenizer: Annotated[
         str, typer.Option(help="characters, bytes, words, chinese-words or bpe.")
     ] = "characters",
     clean: Annotated[bool, typer.Option("--clean", help="Letters a-z only, lower case.")] = False,
     min_freq: Annotated[int, typer.Option(help="Rarer tokens are unknown.")] = 1,
     bpe_size: Annotated[int, typer.Option(help="Vocabulary of the BPE tokeniser.")] = 2000,
-    valid: Annotated[float, typer.Option(help="Fraction to validate on, before the test part.")] = 0.1,
-    test: Annotated[float, typer.Option(help="Fraction to test on, the end of the text.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
+    valid: Annotated[str, typer.Option(help="A fraction or a file to validate on.")] = "0.1",
+    test: Annotated[str, typer.Option(help="A fraction or a file to test on.")] = "0.1",
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     report: Annotated[Path, typer.Option(help="The HTML report.")] = Path("report.html"),
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a report that exists.")] = False,
@@ -44,9 +61,10 @@ def compare(
     """
     path = None if no_report else output(report, force=force)
     limit = seconds(budget)
+    parts = [fraction_or_text(valid, "--valid", errors), fraction_or_text(test, "--test", errors)]
     loaded = read_corpus(corpus, errors)
     data = make_dataset(
-        *split_text(loaded.text, valid=valid, test=test, clean=clean),
+        *split_text(loaded.text, valid=parts[0], test=parts[1], clean=clean),
         tokenizer=tokenizer,
         min_freq=min_freq,
         bpe_size=bpe_size,
@@ -59,63 +77,73 @@ def compare(
                 data, budget=limit, seed=seed, report=lambda name, done: tell(done, "", name)
             )
             if not json:
-                _describe(loaded.source, data)
+                _describe(loaded.source, data, seed)
             for row in found:
                 rows.append(row)  # one by one: what is done stays when Ctrl-C comes
     except KeyboardInterrupt:
         if not rows:
             raise
         note("interrupted: the models that were not done are left out")
+    overlap = data.overlap()
     settings = {"budget": budget, "seed": seed, "tokenizer": tokenizer, "min_freq": min_freq}
     if json:
         print_json(
-            {"corpus": loaded.name, "split": _split(data), **settings, "rows": [r.as_dict() for r in rows]}
+            {
+                "corpus": loaded.name,
+                "split": _split(data),
+                "overlap": overlap,
+                **settings,
+                "rows": [r.as_dict() for r in rows],
+            }
         )
     else:
-        out().print(table(rows))
-        for line in notes(rows):
+        out().print(table(rows, wide=out().width >= FULL_WIDTH))
+        for line in notes(rows, overlap):
             note(line)
         _print_samples(rows)
     if path is not None:
-        write_text(path, _html(rows, loaded.name, loaded.source, data, settings))
+        write_text(path, _html(rows, loaded, data, settings, overlap))
         err().print(f"report: {path}", soft_wrap=True)
 
 
-def table(rows: list[Row]) -> Table:
-    """The rows as people read them."""
+def table(rows: list[Row], *, wide: bool = True) -> Table:
+    """The rows as people read them; in a narrow terminal without size, time and speed."""
     made = Table(header_style="bold")
-    made.add_column("model")
-    made.add_column("state")
+    if not wide:
+        made = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    made.add_column("model", no_wrap=True)
+    made.add_column("state", no_wrap=True)
+    whole = ("perplexity\ntraining", "perplexity\nheld out", "bits/char\nheld out")
     for heading in (
-        "size",
-        "time",
-        "tokens/s",
-        "perplexity\ntraining",
-        "perplexity\nheld out",
-        "bits/char\nheld out",
-        "bits/char against the row\nabove, 95 % interval",
+        ("size", "time", "tokens/s", *whole, "bits/char against the row\nabove, 95 % interval")
+        if wide
+        else ("PPL\ntraining", "PPL\nheld out", "bits/\nchar", "against row\nabove")
     ):
-        made.add_column(heading, justify="right")
+        made.add_column(heading, justify="right", no_wrap=True)
     best = min(row.held_out.nats for row in rows)
     for row in rows:
-        gap = row.difference
-        difference = "" if gap is None else f"{gap.mean:+.3f}  [{gap.low:+.3f}, {gap.high:+.3f}]"
-        made.add_row(
-            row.name,
-            row.fitted.state,
-            f"{row.fitted.size:,} {row.fitted.unit}" if row.fitted.size else "0",
+        gap, size = row.difference, row.fitted.size
+        costs = [
+            f"{size:,} {row.fitted.unit}" if size else "0",
             f"{row.seconds:.1f} s",
-            f"{row.tokens_per_second:,.0f}" if row.fitted.size else "",
+            f"{row.tokens_per_second:,.0f}" if size else "",
+        ]
+        interval = "" if gap is None else f"{gap.mean:+.3f}  [{gap.low:+.3f}, {gap.high:+.3f}]"
+        short = "" if gap is None else f"{gap.mean:+.3f}\N{PLUS-MINUS SIGN}{(gap.high - gap.low) / 2:.3f}"
+        cells = [
+            row.name,
+            row.fitted.state if wide else row.fitted.state.removeprefix("the ").removeprefix("a "),
+            *(costs if wide else []),
             number(row.train.perplexity, 2),
             number(row.held_out.perplexity, 2),
             number(row.held_out.bits_per_character, 3),
-            difference.replace("[", r"\["),
-            style="bold" if row.held_out.nats == best else None,
-        )
+            interval if wide else short,
+        ]
+        made.add_row(*map(Text, cells), style="bold" if row.held_out.nats == best else None)
     return made
 
 
-def notes(rows: list[Row]) -> list[str]:
+def notes(rows: list[Row], overlap: float | None) -> list[str]:
     """What a reader should know beside the table."""
     held_out = rows[0].held_out
     said = [f"{row.name}: {row.fitted.note}" for row in rows if row.fitted.note]
@@ -134,14 +162,18 @@ def notes(rows: list[Row]) -> list[str]:
         for row in rows
         if row.held_out.silent
     ]
+    if overlap is not None and overlap > TRAINED_ON:
+        said.append(
+            f"{overlap:.0%} of the test part stands in the training text: its figures are not held out"
+        )
     said.append(f"training perplexity is of the first {rows[0].train.tokens:,} training tokens")
     return said
 
 
-def _describe(source: str, data: Dataset) -> None:
+def _describe(source: str, data: Dataset, seed: int) -> None:
     parts = ", ".join(f"{len(part.ids):,} to {to}" for part, to in _parts(data))
     out().print(
-        f"{source}: {parts} ({data.codec.tokenizer.name}), vocabulary {data.codec.vocab_size:,}",
+        f"{source}: {parts} ({data.codec.tokenizer.name}), vocabulary {data.codec.vocab_size:,}, seed {seed}",
         markup=False,
     )
 
@@ -157,11 +189,12 @@ def _split(data: Dataset) -> dict[str, dict[str, int]]:
 
 def _print_samples(rows: list[Row]) -> None:
     for row in rows:
-        out().print(f"[bold]{row.name}[/]", end="  ")
-        out().print(" ".join(row.sample.split())[:120], markup=False)
+        out().print(Text(row.name, "bold"), Text(" ".join(row.sample.split())[:120]))
 
 
-def _html(rows: list[Row], name: str, source: str, data: Dataset, settings: Mapping[str, object]) -> str:
+def _html(
+    rows: list[Row], loaded: Loaded, data: Dataset, settings: Mapping[str, object], overlap: float | None
+) -> str:
     highest = min(3, len(data.train.ids))
     counts = count_ngrams([data.train.ids], data.codec.vocab_size, highest)
     frequencies = {n: counts.levels[n - 1].counts for n in range(1, highest + 1)}
@@ -171,16 +204,18 @@ def _html(rows: list[Row], name: str, source: str, data: Dataset, settings: Mapp
             fits[n] = fit_zipf(frequency)
         except InputError:
             continue
-    tokens = [data.codec.tokenizer.join([t]) for t in data.codec.vocabulary.decode(data.test.ids[:600])]
+    codec, space = data.codec, " " if data.codec.tokenizer.loses else ""
+    shown = codec.tokenizer.split(data.test.text)[:600]  # as they stand in the text, also where unknown
+    tokens = [codec.tokenizer.join([token]) + space for token in shown]
     return comparison_report(
         rows,
-        title=f"chainrule compare {name}",
-        source=source,
+        title=f"chainrule compare {loaded.name}",
+        source=loaded.source,
         split=_split(data),
         settings=settings,
         held_out_tokens=tokens,
         frequencies=frequencies,
         fits=fits,
         zipf_items=data.codec.tokenizer.name,
-        notes=notes(rows),
+        notes=notes(rows, overlap),
     )

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from chainrule.core import InputError
-from chainrule.data.corpora import Corpus, load_corpus
+from chainrule.data.corpora import Corpus, load_corpus, read_text
 from chainrule.files import check_output
 
 Tell = Callable[..., None]
@@ -22,12 +22,12 @@ WIDE = 150  # columns where the output is no terminal and so has no width of its
 
 def out() -> Console:
     """Standard output, for results."""
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, emoji=False)
 
 
 def err() -> Console:
     """Standard error, for progress and notes."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 def note(text: str) -> None:
@@ -64,7 +64,7 @@ def fraction_or_text(value: str, option: str, errors: str) -> float | str:
         pass
     if not Path(value).is_file():
         raise InputError(f"{option}: expected a fraction such as 0.1 or a file, got {value!r}")
-    return load_corpus(value, errors=errors).text
+    return read_text(Path(value), errors)
 
 
 @contextmanager
@@ -113,7 +113,11 @@ class DownloadBar:
 
 def read_corpus(name: str, errors: str) -> Corpus:
     """The corpus, with a bar where it has to be downloaded."""
-    return load_corpus(name, errors=errors, progress=DownloadBar())
+    progress = DownloadBar()
+    try:
+        return load_corpus(name, errors=errors, progress=progress)
+    finally:
+        progress.close()
 
 
 def output(path: Path | None, *, force: bool) -> Path | None:

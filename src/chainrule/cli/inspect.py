@@ -59,7 +59,7 @@ def card_table(lm: LanguageModel) -> Table:
 
 
 def figures(report: dict[str, Any]) -> str:
-    """A bill in one line; figures that do not pay for every byte say so."""
+    """An evaluation in one line; figures that do not pay for every byte say so."""
     lost = report["loses"] or (f"{report['unknown']:,} unknown tokens" if report["unknown"] else None)
     return (
         f"perplexity {number(float(report['perplexity']), 3)} per token, "

@@ -1,6 +1,6 @@
 """`chainrule evaluate`, `generate`, `score`: what a trained model says of a text, and what it would say."""
 
-import warnings
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +10,8 @@ from rich.text import Text
 
 from chainrule.cli.console import bar, note, out, print_json, read_corpus
 from chainrule.core import InputError
-from chainrule.language_model import TRAINED_ON, LanguageModel, TokenSurprisal, load
+from chainrule.data.overlap import TRAINED_ON
+from chainrule.language_model import LanguageModel, TokenSurprisal, load
 from chainrule.report import number
 from chainrule.tasks.evaluation import finite_or_name
 
@@ -33,8 +34,6 @@ def evaluate(model: ModelFile, text: TextName, json: Json = False, errors: Error
     loaded = read_corpus(text, errors)
     with bar("scoring") as tell:
         report = lm.evaluate(loaded.text, progress=lambda done: tell(done, ""))
-    if not report.tokens:
-        raise InputError(f"{loaded.name}: expected at least one token, got none")
     share = lm.overlap(loaded.text)
     if json:
         print_json({"model": str(model), "text": loaded.name, **report.as_dict(), "overlap": share})
@@ -66,7 +65,7 @@ def evaluate(model: ModelFile, text: TextName, json: Json = False, errors: Error
 
 def generate(
     model: ModelFile,
-    prompt: Annotated[str, typer.Option("--prompt", "-p", help="The text to go on from.")] = "",
+    prompt: Annotated[str, typer.Option("--prompt", "-p", help="The text to continue.")] = "",
     length: Annotated[int, typer.Option("--length", "-n", help="Tokens to add.")] = 300,
     temperature: Annotated[float, typer.Option("--temperature", "-t", help="0 takes the likeliest.")] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="Draw from the k likeliest.")] = None,
@@ -75,7 +74,7 @@ def generate(
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     json: Json = False,
 ) -> None:
-    """Let a model go on from a text.
+    """Continue a text with a model.
 
     Example: `chainrule generate lstm.chainrule --prompt "the time" --temperature 0.8`
     """
@@ -95,7 +94,7 @@ def generate(
         unknown = lm.codec.unknown(prompt)
         print_json({"prompt": prompt, "unknown": unknown, "length": length, "seed": seed, "text": told})
     else:
-        out().print(told, markup=False, soft_wrap=True)
+        sys.stdout.write(told + "\n")  # as it is: a console would take :key: for a picture
 
 
 def score(
@@ -112,16 +111,20 @@ def score(
     """
     lm = load(model)
     loaded = string if string is not None else read_corpus(text, errors).text
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with bar("scoring") as tell:
-            tokens = lm.surprisal(loaded, progress=lambda done: tell(done, ""))
+    with bar("scoring") as tell:
+        tokens = lm.surprisal(loaded, progress=lambda done: tell(done, ""))
     if not tokens:
         raise InputError("score: expected at least one token, got none")
     if json:
         print_json({"tokens": [{"token": t.token, "bits": finite_or_name(t.bits)} for t in tokens]})
         return
     _print_scored(lm, tokens, top)
+    missing = lm.codec.unknown(loaded)
+    if missing:
+        shown = ", ".join(map(repr, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        note(
+            f"{len(missing)} symbols are not in the vocabulary, their bits are the unknown symbol's: {shown}"
+        )
 
 
 def _print_scored(lm: LanguageModel, tokens: list[TokenSurprisal], top: int) -> None:

@@ -19,6 +19,7 @@ from chainrule.cli.console import (
 )
 from chainrule.cli.inspect import card_table
 from chainrule.core import RunError
+from chainrule.data.overlap import TRAINED_ON
 from chainrule.data.tokenizers import NAMES
 from chainrule.language_model import LanguageModel
 from chainrule.recipes import COUNTED, KINDS
@@ -50,11 +51,11 @@ def train(
     partition: Annotated[str, typer.Option(help="sequential or random.")] = "sequential",
     optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", "--lr", help="At its height.")
+        float | None, typer.Option("--learning-rate", "--lr", help="Peak learning rate.")
     ] = None,
     clip: Annotated[float, typer.Option(help="Largest norm of the gradient.")] = 1.0,
     patience: Annotated[int, typer.Option(help="Epochs without a better one before it stops.")] = 4,
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
     errors: Annotated[str, typer.Option(help="Bytes that are not UTF-8: strict or replace.")] = "strict",
@@ -88,6 +89,7 @@ def train(
             test=parts[1],
             name=loaded.name,
             report=show,
+            scoring=lambda done: tell(done, "scoring the test part"),
             order=order,
             smoothing=smoothing,
             k=k,
@@ -111,12 +113,25 @@ def train(
         raise RunError(training["advice"].replace("the last good weights are kept", "nothing was learned"))
     if training.get("stopped") in ("interrupted", "diverged"):
         note(training["advice"] or "interrupted: what was learned so far is kept")
+    for line in remarks(lm):
+        note(line)
     lm.save(out_file)
     if json:
         print_json({"file": str(out_file), **lm.card})
     else:
         out().print(card_table(lm))
         err().print(f"model: {out_file}", soft_wrap=True)
+
+
+def remarks(lm: LanguageModel) -> list[str]:
+    """What a reader of the held-out figures should know."""
+    share, tested = lm.card["overlap"], lm.card["split"]["test"]["tokens"]
+    said: list[str] = []
+    if share is not None and share > TRAINED_ON:
+        said.append(f"{share:.0%} of the test part stands in the training text: its figures are not held out")
+    if tested and lm.held_out is None:
+        said.append("interrupted while the test part was scored: there are no held-out figures")
+    return said
 
 
 def _worse_than_guessing(lm: LanguageModel, log: list[dict[str, Any]]) -> bool:

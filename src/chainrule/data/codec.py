@@ -65,11 +65,11 @@ class Codec:
         """The tokens of a text, known or not."""
         return self.tokenizer.split(self.prepare(text))
 
-    def encode(self, text: str) -> Int32[np.ndarray, "T"]:
+    def encode(self, text: str) -> Int32[np.ndarray, " T"]:
         """The ids of a text, unknown tokens as the unknown symbol."""
         return self.vocabulary.encode(self.split(text))
 
-    def decode(self, ids: Integer[np.ndarray, "T"]) -> str:
+    def decode(self, ids: Integer[np.ndarray, " T"]) -> str:
         return self.tokenizer.join(self.vocabulary.decode(ids))
 
     def unknown(self, text: str) -> list[str]:

@@ -69,7 +69,8 @@ def load_corpus(name: str, *, errors: str = "strict", progress: Any = False) -> 
         return _checked(Corpus("standard input", _decoded(sys.stdin.buffer.read(), "-", errors), "-"))
     known = next((corpus for corpus in KNOWN if corpus.name == name), None)
     folder = os.environ.get("CHAINRULE_DATA")
-    if folder and (found := _in_folder(Path(folder), name)):
+    own_file = bool(Path(name).suffix) and os.path.exists(name)  # text.txt means the one that is here
+    if folder and not own_file and (found := _in_folder(Path(folder), name)):
         if known and known.sha256:
             _check_hash(found, known)
         return _checked(Corpus(name, read_text(found, errors), f"{name} in CHAINRULE_DATA"))
@@ -144,7 +145,9 @@ def fetch(known: Known, folder: Path, *, progress: Any = False) -> Path:
             f"corpus {known.name}: expected SHA-256 {known.sha256} from {known.url}, got another file"
         ) from error
     except OSError as error:
-        raise RunError(f"corpus {known.name}: {folder} cannot be written: {error.strerror}") from error
+        raise RunError(
+            f"corpus {known.name}: {folder} cannot be written: {error.strerror or error}"
+        ) from error
     return path
 
 

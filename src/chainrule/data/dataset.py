@@ -7,6 +7,7 @@ from jaxtyping import Int32
 
 from chainrule.core import InputError
 from chainrule.data.codec import Codec, letters_only
+from chainrule.data.overlap import Fingerprint
 from chainrule.data.partition import split_bounds
 
 
@@ -15,7 +16,7 @@ class Part:
     """A stretch of text as it is modelled (cleaned, where cleaning was asked for), and its ids."""
 
     text: str
-    ids: Int32[np.ndarray, "T"]
+    ids: Int32[np.ndarray, " T"]
 
     def head(self, tokens: int) -> "Part":
         """Its first tokens only; the text is cut in proportion, where tokens are not characters."""
@@ -33,18 +34,28 @@ class Dataset:
     valid: Part
     test: Part
 
+    def overlap(self) -> float | None:
+        """The share of the test part's 50-character windows that stand in the training part too."""
+        return Fingerprint.of(self.train.text).share(self.test.text)
+
 
 def split_text(
-    text: str, *, valid: float = 0.1, test: float = 0.1, clean: bool = False
+    text: str, *, valid: float | str = 0.1, test: float | str = 0.1, clean: bool = False
 ) -> tuple[str, str, str]:
     """Three contiguous texts: the last `test` of the characters to test, the last `valid` of the rest to
-    validate. The book's cleaning, where asked for, comes before the cut."""
+    validate. The book's cleaning, where asked for, comes before the cut. In place of a fraction stands a
+    text of its own."""
     if clean and text.strip():
         text = letters_only(text)
         if not text.strip():
             raise InputError("text: expected letters a-z, which cleaning keeps, got none")
-    ends = split_bounds(len(text), valid, test)
-    return text[: ends.train], text[ends.train : ends.valid], text[ends.valid :]
+    fractions = [0.0 if isinstance(part, str) else part for part in (valid, test)]
+    ends = split_bounds(len(text), *fractions)
+    return (
+        text[: ends.train],
+        valid if isinstance(valid, str) else text[ends.train : ends.valid],
+        test if isinstance(test, str) else text[ends.valid :],
+    )
 
 
 def make_dataset(

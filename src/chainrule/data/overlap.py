@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import UInt64
 
 WINDOW = 50  # characters, the length that contamination studies of large models settled on
-KEEP = 1 << 15  # windows at most
+KEEP = 1 << 15  # windows, about
+TRAINED_ON = 0.05  # the share above which a text counts as trained on
 _P = np.uint64(0x9E3779B97F4A7C15)
 _P_INVERSE = np.uint64(pow(int(_P), -1, 1 << 64))
 
@@ -21,17 +22,15 @@ _P_INVERSE = np.uint64(pow(int(_P), -1, 1 << 64))
 class Fingerprint:
     """hashes: sorted hashes of the windows kept. modulus: one window in so many was kept."""
 
-    hashes: UInt64[np.ndarray, "W"]
+    hashes: UInt64[np.ndarray, " W"]
     modulus: int
 
     @classmethod
     def of(cls, text: str) -> "Fingerprint":
-        hashes = np.unique(window_hashes(text))
-        modulus = 1
-        while len(hashes) > KEEP:
+        hashes, modulus = window_hashes(text), 1
+        while len(hashes) > modulus * KEEP:
             modulus *= 2
-            hashes = hashes[hashes % np.uint64(modulus) == 0]
-        return cls(hashes, modulus)
+        return cls(np.unique(hashes[hashes % np.uint64(modulus) == 0]), modulus)
 
     def share(self, text: str) -> float | None:
         """The share of `text`'s windows that stand in the fingerprinted text; None where none can tell."""
@@ -42,7 +41,7 @@ class Fingerprint:
         return float(np.isin(hashes, self.hashes).mean())
 
 
-def window_hashes(text: str) -> UInt64[np.ndarray, "W"]:
+def window_hashes(text: str) -> UInt64[np.ndarray, " W"]:
     """The hash of every window of 50 characters, scrambled so that its low bits are even."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     if len(codes) < WINDOW:
@@ -58,7 +57,7 @@ def window_hashes(text: str) -> UInt64[np.ndarray, "W"]:
     return hashes ^ (hashes >> np.uint64(31))
 
 
-def _powers(base: np.uint64, n: int) -> UInt64[np.ndarray, "n"]:
+def _powers(base: np.uint64, n: int) -> UInt64[np.ndarray, " n"]:
     factors = np.full(n, base, dtype=np.uint64)
     factors[:1] = 1
     return np.cumprod(factors)

@@ -15,7 +15,7 @@ from jaxtyping import Integer
 from chainrule.core import Batch, InputError
 
 Part = TypeVar("Part", bound="Sequence[object] | np.ndarray")
-Tokens = Integer[np.ndarray, "N"]
+Tokens = Integer[np.ndarray, " N"]
 
 
 class Bounds(NamedTuple):

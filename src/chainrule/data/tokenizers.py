@@ -179,7 +179,7 @@ class Bpe:
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         )
         model.train_from_iterator(text.splitlines(keepends=True), trainer)
-        return cls(model.to_str())
+        return cls(json.dumps(json.loads(model.to_str()), ensure_ascii=False))
 
     @cached_property
     def _model(self) -> BpeModel:

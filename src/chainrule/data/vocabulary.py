@@ -62,7 +62,7 @@ class Vocabulary:
     def unknown_id(self) -> int | None:
         return None if self.unknown is None else self.ids[self.unknown]
 
-    def encode(self, tokens: Sequence[str]) -> Int32[np.ndarray, "T"]:
+    def encode(self, tokens: Sequence[str]) -> Int32[np.ndarray, " T"]:
         """The ids of `tokens`; one that is not in the vocabulary becomes the unknown symbol.
 
         Raises InputError for such a token where there is no unknown symbol.
@@ -75,7 +75,7 @@ class Vocabulary:
             raise InputError(f"token {tokens[where]!r} at {where}: not in the vocabulary, which is closed")
         return ids
 
-    def decode(self, ids: Integer[np.ndarray, "T"]) -> list[str]:
+    def decode(self, ids: Integer[np.ndarray, " T"]) -> list[str]:
         """The tokens of `ids`; raises InputError for an id that there is not."""
         tokens = self.tokens
         return [tokens[i] for i in check_tokens(ids, len(tokens)).tolist()]

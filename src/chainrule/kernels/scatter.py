@@ -13,7 +13,7 @@ ONE_HOT_LIMIT = 256  # below this width the product with a real one-hot matrix b
 
 
 def sum_rows_by_id(
-    ids: Integer[Array, "N"], rows: Float[Array, "N D"], vocab_size: int
+    ids: Integer[Array, " N"], rows: Float[Array, "N D"], vocab_size: int
 ) -> Float[Array, "V D"]:
     """Row v of the result is the sum of the rows whose id is v."""
     if vocab_size <= ONE_HOT_LIMIT:

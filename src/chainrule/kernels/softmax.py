@@ -23,9 +23,9 @@ def log_softmax(logits: Float[Array, "*N V"]) -> Float64[Array, "*N V"]:
 def label_log_probs(
     hidden: Float[Array, "N H"],
     weight: Float[Array, "H V"],
-    bias: Float[Array, "V"],
-    labels: Integer[Array, "N"],
-) -> Float64[Array, "N"]:
+    bias: Float[Array, " V"],
+    labels: Integer[Array, " N"],
+) -> Float64[Array, " N"]:
     """log softmax(hidden W + b) at the labels, in blocks of rows so that N x V is never held whole.
 
     The exponentials are taken in the precision of the weights: over 33,000 words float64 takes three times
@@ -44,7 +44,7 @@ def label_log_probs(
 
 
 def cross_entropy(
-    logits: Float[Array, "N V"], labels: Integer[Array, "N"]
+    logits: Float[Array, "N V"], labels: Integer[Array, " N"]
 ) -> tuple[float, Float[Array, "N V"]]:
     """Summed nats of the labels and the gradient of their *mean* by the logits, which it overwrites."""
     rows = np.arange(len(labels))

@@ -31,7 +31,7 @@ class Uniform(TokenModel[Nothing]):
     def predict(self, state: Nothing) -> Float64[Array, "B V"]:
         return np.full((len(state), self.size), -np.log(self.size))
 
-    def advance(self, state: Nothing, items: Integer[Array, "B"]) -> Nothing:
+    def advance(self, state: Nothing, items: Integer[Array, " B"]) -> Nothing:
         check_tokens(items, self.size)
         return state
 

@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float64, Integer
 
-from chainrule.core import Batch, FileFormatError, InputError, Step, TokenModel, check_tokens, reset_rows
+from chainrule.core import (
+    Batch,
+    FileFormatError,
+    InputError,
+    Step,
+    TokenModel,
+    check_tokens,
+    check_weights,
+    reset_rows,
+)
 from chainrule.kernels.scatter import sum_rows_by_id
 from chainrule.kernels.softmax import cross_entropy, label_log_probs, log_softmax
 
@@ -58,7 +67,7 @@ class WindowModel(TokenModel[Window]):
     def start(self, batch: int) -> Window:
         return start_window(batch, self.window, self.vocab_size)
 
-    def advance(self, state: Window, items: Integer[Array, "B"]) -> Window:
+    def advance(self, state: Window, items: Integer[Array, " B"]) -> Window:
         check_tokens(items, self.vocab_size)
         return np.concatenate([state[:, 1:], items[:, None].astype(np.int64)], axis=1)
 
@@ -87,6 +96,7 @@ class WindowModel(TokenModel[Window]):
             hidden_bias = arrays["hidden.bias"]
         except KeyError as error:
             raise FileFormatError(f"window model: the array {error} is missing") from error
+        check_weights(arrays)
         window, (padded, width) = int(settings["window"]), embedding.shape
         hidden, vocab_size = output.shape
         expected = ((window * width, hidden), (hidden,), (vocab_size,), vocab_size + 1)

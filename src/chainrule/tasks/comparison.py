@@ -1,6 +1,6 @@
 """Which model predicts this text best, and is the difference more than chance?
 
-Every candidate is fitted on one training part and billed for one held-out part. Beside each row stands the
+Every candidate is fitted on one training part and scored for one held-out part. Beside each row stands the
 difference to the row before with a 95 % interval from a moving-block bootstrap (Kuensch 1989) of the paired
 differences: neighbouring tokens are not independent, so blocks of them are drawn, not single ones. Blocks
 run on from the end to the beginning (Politis & Romano 1992), so that every token is drawn as often.
@@ -21,6 +21,10 @@ from chainrule.core import InputError, TokenModel
 from chainrule.tasks.evaluation import LN2, Evaluation, finite_or_name
 
 Array = np.ndarray
+
+
+# what is known of a stretch of training text, which is cut by tokens and not by characters
+PER_TOKEN = ("tokens", "unknown", "silent", "nats", "perplexity", "bits_per_token")
 
 
 class CurvePoint(NamedTuple):
@@ -66,16 +70,16 @@ class Interval(NamedTuple):
     high: float
 
 
-class Billed(NamedTuple):
-    """A bill, and the surprisal of each token in nats that it sums."""
+class Scored(NamedTuple):
+    """An evaluation, and the surprisal of each token in nats that it sums."""
 
     report: Evaluation
-    nats: Float64[Array, "T"]
+    nats: Float64[Array, " T"]
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One line of the table. train: the bill for a stretch of the training text as long as the held-out
+    """One line of the table. train: the evaluation of a stretch of the training text as long as the held-out
     one. difference: bits per character less those of the row before; negative is better."""
 
     name: str
@@ -83,7 +87,7 @@ class Row:
     seconds: float
     train: Evaluation
     held_out: Evaluation
-    surprisal: Float64[Array, "T"]
+    surprisal: Float64[Array, " T"]
     difference: Interval | None
     sample: str
 
@@ -100,7 +104,7 @@ class Row:
             "size_unit": self.fitted.unit,
             "seconds": self.seconds,
             "tokens_per_second": finite_or_name(self.tokens_per_second),
-            "train": self.train.as_dict(),
+            "train": {name: value for name, value in self.train.as_dict().items() if name in PER_TOKEN},
             "held_out": self.held_out.as_dict(),
             "difference": None if self.difference is None else self.difference._asdict(),
             "curve": [{k: finite_or_name(v) for k, v in p._asdict().items()} for p in self.fitted.curve],
@@ -113,29 +117,29 @@ def compare(
     candidates: Sequence[Candidate],
     *,
     budget: float,
-    bill_train: Callable[[TokenModel[Any]], Billed],
-    bill_held_out: Callable[[TokenModel[Any]], Billed],
-    speak: Callable[[TokenModel[Any]], str],
+    evaluate_train: Callable[[TokenModel[Any]], Scored],
+    evaluate_held_out: Callable[[TokenModel[Any]], Scored],
+    draw_sample: Callable[[TokenModel[Any]], str],
     rng: np.random.Generator,
     report: Callable[[str, float], None] | None = None,
 ) -> Iterator[Row]:
-    """Fit, bill and let speak one candidate after the other; a row as soon as it is done.
+    """Fit, evaluate and sample from one candidate after the other; a row as soon as it is done.
 
     budget: seconds for fitting all of them; what the counted ones leave is shared evenly by the timed.
     report: told the candidate's name and the share of its fitting that is done.
     """
     if not (budget > 0 and math.isfinite(budget)):
         raise InputError(f"budget: expected a positive number of seconds, got {budget}")
-    spent, before = 0.0, None
-    for index, candidate in enumerate(candidates):
-        timed_left = sum(other.timed for other in candidates[index:])
-        allowance = max(budget - spent, 0.05 * budget) / max(timed_left, 1)
+    untimed, before = 0.0, None
+    timed = max(sum(candidate.timed for candidate in candidates), 1)
+    for candidate in candidates:
+        allowance = max(budget - untimed, 0.05 * budget) / timed
         tell = _teller(report, candidate.name)
         started = time.monotonic()
         fitted = candidate.fit(allowance, tell)
         seconds = time.monotonic() - started
-        spent += seconds
-        held_out = bill_held_out(fitted.model)
+        untimed += 0.0 if candidate.timed else seconds
+        held_out = evaluate_held_out(fitted.model)
         difference = None
         if before is not None:
             scale = len(held_out.nats) / max(held_out.report.counts.characters, 1) / LN2
@@ -146,16 +150,16 @@ def compare(
             name=fitted.name or candidate.name,
             fitted=fitted,
             seconds=seconds,
-            train=bill_train(fitted.model).report,
+            train=evaluate_train(fitted.model).report,
             held_out=held_out.report,
             surprisal=held_out.nats,
             difference=difference,
-            sample=speak(fitted.model),
+            sample=draw_sample(fitted.model),
         )
 
 
 def block_bootstrap(
-    values: Float64[Array, "T"], rng: np.random.Generator, *, block: int | None = None, draws: int = 2000
+    values: Float64[Array, " T"], rng: np.random.Generator, *, block: int | None = None, draws: int = 2000
 ) -> Interval | None:
     """The mean of a sequence with its 95 % interval, by drawing blocks (of sqrt T, unless given) anew.
 

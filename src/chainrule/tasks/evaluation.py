@@ -19,7 +19,7 @@ from jaxtyping import Float64, Integer
 from chainrule.core import CanBeSilent, InputError, TokenModel, take_rows
 
 Array = np.ndarray
-Tokens = Integer[Array, "T"]
+Tokens = Integer[Array, " T"]
 LN2 = math.log(2)
 
 
@@ -39,7 +39,7 @@ class TextCounts:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's bill for a text. tokeniser and loses: what its tokens are, and what of the text they lack.
+    """What a text costs a model. tokeniser and loses: what its tokens are, and what of the text they lack.
 
     unknown: tokens that were scored as the unknown symbol. silent: tokens before which the model had
     nothing to say and was taken as uniform.
@@ -134,7 +134,7 @@ def surprisal(
     *,
     chunk: int = 4096,
     progress: Callable[[float], None] | None = None,
-) -> Float64[Array, "T"]:
+) -> Float64[Array, " T"]:
     """-log p of each token in nats, the stream read as one row from its start.
 
     progress: told the share that is done, 0 to 1.
@@ -152,8 +152,8 @@ def surprisal(
 
 
 def document_surprisal(
-    model: TokenModel[Any], documents: Sequence[Integer[Array, "_"]], *, batch: int = 16, chunk: int = 1024
-) -> list[Float64[Array, "_"]]:
+    model: TokenModel[Any], documents: Sequence[Integer[Array, " _"]], *, batch: int = 16, chunk: int = 1024
+) -> list[Float64[Array, " _"]]:
     """-log p of each token in nats, every document a row of its own; rows that have ended drop out."""
     if batch < 1 or chunk < 1:
         raise InputError(f"batch and chunk: expected at least 1, got {batch} and {chunk}")
@@ -195,7 +195,7 @@ def mean_nats_in_rows(model: TokenModel[Any], tokens: Tokens, *, rows: int = 32)
 
 
 def evaluate(
-    nats: Float64[Array, "T"],
+    nats: Float64[Array, " T"],
     tokens: Tokens,
     counts: TextCounts,
     *,
@@ -204,7 +204,7 @@ def evaluate(
     loses: str | None = None,
     unknown_id: int | None = None,
 ) -> Evaluation:
-    """The bill for a text whose tokens cost `nats`, read as one row."""
+    """The evaluation of a text whose tokens cost `nats`, read as one row."""
     silent = 0
     if isinstance(model, CanBeSilent):
         silent = int(model.silent(model.start(1), tokens[None]).sum())

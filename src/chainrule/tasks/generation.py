@@ -16,7 +16,7 @@ from jaxtyping import Float64, Integer
 from chainrule.core import InputError, TokenModel, check_tokens, rollout
 
 Array = np.ndarray
-Choose = Callable[[Float64[Array, "B V"]], Integer[Array, "B"]]
+Choose = Callable[[Float64[Array, "B V"]], Integer[Array, " B"]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def sampling_log_probs(log_probs: Float64[Array, "B V"], how: Sampling) -> Float
 def sampler(how: Sampling, rng: np.random.Generator) -> Choose:
     """The choice for a roll-out: one draw a row (one uniform number, looked up in the summed masses)."""
 
-    def choose(log_probs: Float64[Array, "B V"]) -> Integer[Array, "B"]:
+    def choose(log_probs: Float64[Array, "B V"]) -> Integer[Array, " B"]:
         sums = np.cumsum(np.exp(sampling_log_probs(log_probs, how)), axis=1)
         draws = rng.random(len(sums)) * sums[:, -1]
         return (sums <= draws[:, None]).sum(axis=1)
@@ -89,7 +89,7 @@ def sampler(how: Sampling, rng: np.random.Generator) -> Choose:
 
 def generate(
     model: TokenModel[Any], prompt: Integer[Array, "B T"], steps: int, choose: Choose
-) -> Iterator[Integer[Array, "B"]]:
+) -> Iterator[Integer[Array, " B"]]:
     """One token a row and step, after the prompt has been read (priming)."""
     if steps < 0:
         raise InputError(f"length: expected 0 or more, got {steps}")
@@ -101,7 +101,7 @@ def generate(
 
 
 def likeliest(
-    model: TokenModel[Any], prompt: Integer[Array, "T"], k: int, banned: Collection[int] = ()
+    model: TokenModel[Any], prompt: Integer[Array, " T"], k: int, banned: Collection[int] = ()
 ) -> list[tuple[int, float]]:
     """The k likeliest next ids after a prompt, with their probabilities."""
     if k < 1:

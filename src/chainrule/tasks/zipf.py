@@ -31,13 +31,13 @@ class ZipfFit(NamedTuple):
     tokens: int
     types: int
 
-    def expected(self, ranks: Float64[Array, "R"]) -> Float64[Array, "R"]:
+    def expected(self, ranks: Float64[Array, " R"]) -> Float64[Array, " R"]:
         """The frequencies that the fit expects at these ranks."""
         weights = np.arange(1, self.types + 1, dtype=np.float64) ** -self.alpha
         return self.tokens * ranks**-self.alpha / weights.sum()
 
 
-def fit_zipf(frequencies: Integer[Array, "R"]) -> ZipfFit:
+def fit_zipf(frequencies: Integer[Array, " R"]) -> ZipfFit:
     """Fit alpha to frequencies in any order; raises InputError for fewer than two distinct items."""
     if len(frequencies) < 2:
         raise InputError(f"Zipf: expected at least 2 distinct items, got {len(frequencies)}")
@@ -57,7 +57,7 @@ def fit_zipf(frequencies: Integer[Array, "R"]) -> ZipfFit:
     return ZipfFit(alpha, error, int(tokens), len(ranked))
 
 
-def _moments(logs: Float64[Array, "R"], alpha: float) -> tuple[float, float]:
+def _moments(logs: Float64[Array, " R"], alpha: float) -> tuple[float, float]:
     """Mean and variance of log r under the law."""
     exponent = -alpha * logs
     weights = np.exp(exponent - exponent.max())

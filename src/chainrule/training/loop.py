@@ -26,6 +26,9 @@ DIVERGED = (
 )
 
 
+OFTEN = 0.1  # of the time limit: no stretch without a validation is longer
+
+
 class Point(NamedTuple):
     """One row of the log. epoch: epochs done. nats: mean training loss per token since the row before.
 
@@ -73,13 +76,12 @@ class Training(Generic[Model]):
 class Limits(NamedTuple):
     """How long to train. patience: validations in a row without a better one before it stops.
 
-    seconds: a limit of time, None for none. validate_every: steps between validations, None for each epoch.
+    seconds: a limit of time, None for none.
     """
 
     epochs: int = 10
     patience: int = 3
     seconds: float | None = None
-    validate_every: int | None = None
 
 
 def clip(gradients: Gradients, theta: float) -> float:
@@ -107,8 +109,9 @@ def train(
     """Train until the limits, and hand back the model that validated best (the last one, unvalidated).
 
     epoch: makes the batches of one epoch. validate: nats per token of a model on the validation part; an
-    epoch is validated at its end. Ctrl-C ends the run and keeps what was learned; so does a loss that is
-    no longer finite, which also gives advice. Raises InputError for limits that allow nothing.
+    epoch is validated at its end, and in between where it takes more than a tenth of the time. Ctrl-C ends
+    the run and keeps what was learned; so does a loss that is no longer finite, which also gives advice.
+    Raises InputError for limits that allow nothing.
     """
     if limits.epochs < 1:
         raise InputError(f"epochs: expected at least 1, got {limits.epochs}")
@@ -124,10 +127,13 @@ def train(
             stopped = run.epochs(epoch)
         except KeyboardInterrupt:
             stopped = "interrupted"
-        if stopped != "early":
-            run.validate()
-        if stopped == "diverged":
-            run.consider_restored()
+        try:
+            if stopped != "early":
+                run.validate()
+            if stopped == "diverged":
+                run.consider_restored()
+        except KeyboardInterrupt:  # whoever will not wait for the last figure keeps the weights all the same
+            stopped = "interrupted"
     return Training(run.best(), tuple(run.history), stopped, DIVERGED if stopped == "diverged" else None)
 
 
@@ -152,9 +158,10 @@ class _Run(Generic[Model]):
         self.best_valid, self.worse = math.inf, 0
         self.step = self.tokens = 0
         self.epoch_share = 0.0
+        self.validated = 0.0  # the share of the time limit that was over at the last validation
         self.since: list[tuple[float, int, float]] = []  # nats, count, norm of each step since the last row
         self.good: dict[str, Float[np.ndarray, "..."]] = {}
-        self.lowest = math.inf  # training nats per token
+        self.usual = math.nan  # training nats per token, a running mean
 
     def epochs(self, epoch: Callable[[], Iterable[Batch]]) -> str:
         """Run the epochs; the word for why they ended."""
@@ -170,25 +177,30 @@ class _Run(Generic[Model]):
                     return "diverged"
                 self.epoch_share = number + (index + 1) / len(batches)
                 self._tell(step)
-                every = self.limits.validate_every
-                if (index + 1 == len(batches) or (every and self.step % every == 0)) and self.validate():
-                    return "early"
+                if index + 1 == len(batches):
+                    self.validate()
+                    if self.worse >= self.limits.patience:
+                        return "early"
+                elif self._elapsed() >= self.validated + OFTEN:
+                    self.validate(epoch_ends=False)
                 if self._elapsed() > 1:
                     return "time"
         return "finished"
 
     def _apply(self, step: Step[Any]) -> bool:
         """Clip and step. False when the numbers are not finite: the weights then are put back to the last
-        good ones, whose loss was near the lowest, for it was a step from there that went too far."""
+        good ones, whose loss was no more than usual, for it was a step from there that went too far."""
         norm = clip(step.gradients, self.theta)
         if not (math.isfinite(step.nats) and math.isfinite(norm)):
             for name, array in self.good.items():
                 self.learner.parameters[name][...] = array
             return False
-        self.lowest = min(self.lowest, step.nats / step.count)
-        if step.nats / step.count <= self.lowest + 1:  # a nat: batches differ, but not by so much
+        nats = step.nats / step.count
+        self.usual = nats if math.isnan(self.usual) else self.usual
+        if nats <= self.usual + 1:  # a nat: batches differ, but not by so much
             for name, array in self.learner.parameters.items():
                 np.copyto(self.good.setdefault(name, np.empty_like(array)), array)
+        self.usual += 0.1 * (min(nats, self.usual + 1) - self.usual)
         self.optimizer.step(self.learner.parameters, step.gradients, self._rate())
         self.step += 1
         self.tokens += step.count
@@ -201,10 +213,11 @@ class _Run(Generic[Model]):
             epoch = math.ceil(self.epoch_share)
             self.report(Progress(self._done(), epoch, step.nats / step.count, valid))
 
-    def validate(self) -> bool:
-        """Add a row to the log and keep the model if it is the best; True when patience is at an end."""
+    def validate(self, *, epoch_ends: bool = True) -> None:
+        """Add a row to the log, and keep the model if it is the best. Patience is counted in epochs."""
         if not self.since:
-            return False
+            return
+        self.validated = self._elapsed()
         nats, count, norm = (sum(column) for column in zip(*self.since, strict=True))
         model = self.learner.model()
         valid = self.validation(model) if self.validation else math.nan
@@ -221,10 +234,9 @@ class _Run(Generic[Model]):
             )
         )
         self.since.clear()
-        if self.validation is None:
-            return False
-        self.worse = 0 if self._is_best(model, valid) else self.worse + 1
-        return self.worse >= self.limits.patience
+        if self.validation is not None:
+            better = self._is_best(model, valid)
+            self.worse = 0 if better else self.worse + epoch_ends
 
     def consider_restored(self) -> None:
         """After a divergence: the weights that were put back may be better than any that were validated."""

@@ -30,8 +30,8 @@ class Level:
     contexts: how many n-grams the level below has (1, the empty one, below level 1).
     """
 
-    keys: Int64[Array, "U"]
-    counts: Int64[Array, "U"]
+    keys: Int64[Array, " U"]
+    counts: Int64[Array, " U"]
     contexts: int
     vocab_size: int
 
@@ -39,23 +39,23 @@ class Level:
         return len(self.keys)
 
     @cached_property
-    def first(self) -> Int64[Array, "C_plus_1"]:
+    def first(self) -> Int64[Array, " C_plus_1"]:
         """The children of context c are first[c] to first[c + 1]."""
         edges = np.arange(self.contexts + 1, dtype=np.int64) * self.vocab_size
         return np.searchsorted(self.keys, edges).astype(np.int64)
 
     @cached_property
-    def types(self) -> Int64[Array, "C"]:
+    def types(self) -> Int64[Array, " C"]:
         """How many different tokens followed each context."""
         return np.diff(self.first)
 
     @cached_property
-    def totals(self) -> Int64[Array, "C"]:
+    def totals(self) -> Int64[Array, " C"]:
         """How many tokens followed each context."""
         sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.counts)])
         return sums[self.first[1:]] - sums[self.first[:-1]]
 
-    def find(self, contexts: Integer[Array, "M"], tokens: Integer[Array, "M"]) -> Int64[Array, "M"]:
+    def find(self, contexts: Integer[Array, " M"], tokens: Integer[Array, " M"]) -> Int64[Array, " M"]:
         """The index of each n-gram, ABSENT where it was never seen or its context is ABSENT."""
         wanted = contexts.astype(np.int64) * self.vocab_size + tokens  # below 0 for an ABSENT context
         at = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
@@ -83,7 +83,7 @@ class NgramCounts:
             raise InputError(f"order: expected 1..{self.order}, got {order}")
         return NgramCounts(self.vocab_size, self.levels[:order])
 
-    def ngrams(self, order: int) -> tuple[Integer[Array, "U n"], Int64[Array, "U"]]:
+    def ngrams(self, order: int) -> tuple[Integer[Array, "U n"], Int64[Array, " U"]]:
         """The n-grams of one order as rows of ids, and their counts."""
         if not 1 <= order <= self.order:
             raise InputError(f"order: expected 1..{self.order}, got {order}")
@@ -111,7 +111,7 @@ class NgramCounts:
         return ends
 
 
-def count_ngrams(rows: Sequence[Integer[Array, "_"]], vocab_size: int, order: int) -> NgramCounts:
+def count_ngrams(rows: Sequence[Integer[Array, " _"]], vocab_size: int, order: int) -> NgramCounts:
     """Count all n-grams of orders 1 to `order`; none crosses from one row to the next.
 
     Raises InputError when the order is below 1 or above the longest row.

@@ -38,7 +38,7 @@ class NgramModel(TokenModel[History]):
         """No token yet: ABSENT in every place."""
         return np.full((batch, self.order - 1), ABSENT, dtype=np.int64)
 
-    def advance(self, state: History, items: Integer[Array, "B"]) -> History:
+    def advance(self, state: History, items: Integer[Array, " B"]) -> History:
         check_tokens(items, self.vocab_size)
         return np.concatenate([state, items[:, None].astype(np.int64)], axis=1)[:, 1:]
 
@@ -99,7 +99,7 @@ class NgramModel(TokenModel[History]):
         line = np.concatenate([state, tokens.astype(np.int64)], axis=1)
         return contexts, ends, depth, line[:, line.shape[1] - (self.order - 1) :]
 
-    def _evidence(self, contexts: Integer[Array, "n *Q"]) -> tuple[Integer[Array, "n *Q"], ...]:
+    def _evidence(self, contexts: Integer[Array, " n *Q"]) -> tuple[Integer[Array, " n *Q"], ...]:
         absent = contexts == ABSENT
         totals = [level.totals[c] for level, c in zip(self.counts.levels, contexts, strict=True)]
         types = [level.types[c] for level, c in zip(self.counts.levels, contexts, strict=True)]
@@ -120,6 +120,6 @@ class NgramModel(TokenModel[History]):
         return cls(counts, make_smoothing(settings["smoothing"], settings.get("k", 1.0)))
 
 
-def _known(state: History) -> Integer[Array, "B"]:
+def _known(state: History) -> Integer[Array, " B"]:
     """How many tokens of the history there are."""
     return (state != ABSENT).sum(axis=1)

@@ -26,9 +26,9 @@ class Smoothing(Protocol):
     def name(self) -> str: ...
     def probabilities(
         self,
-        hits: Integer[Array, "n *Q"],
-        totals: Integer[Array, "n *Q2"],
-        types: Integer[Array, "n *Q2"],
+        hits: Integer[Array, " n *Q"],
+        totals: Integer[Array, " n *Q2"],
+        types: Integer[Array, " n *Q2"],
         depth: Integer[Array, "*Q2"],
         vocab_size: int,
     ) -> Float64[Array, "*Q"]: ...
@@ -46,9 +46,9 @@ class MaximumLikelihood:
 
     def probabilities(
         self,
-        hits: Integer[Array, "n *Q"],
-        totals: Integer[Array, "n *Q2"],
-        types: Integer[Array, "n *Q2"],
+        hits: Integer[Array, " n *Q"],
+        totals: Integer[Array, " n *Q2"],
+        types: Integer[Array, " n *Q2"],
         depth: Integer[Array, "*Q2"],
         vocab_size: int,
     ) -> Float64[Array, "*Q"]:
@@ -77,9 +77,9 @@ class AddK:
 
     def probabilities(
         self,
-        hits: Integer[Array, "n *Q"],
-        totals: Integer[Array, "n *Q2"],
-        types: Integer[Array, "n *Q2"],
+        hits: Integer[Array, " n *Q"],
+        totals: Integer[Array, " n *Q2"],
+        types: Integer[Array, " n *Q2"],
         depth: Integer[Array, "*Q2"],
         vocab_size: int,
     ) -> Float64[Array, "*Q"]:
@@ -99,9 +99,9 @@ class WittenBell:
 
     def probabilities(
         self,
-        hits: Integer[Array, "n *Q"],
-        totals: Integer[Array, "n *Q2"],
-        types: Integer[Array, "n *Q2"],
+        hits: Integer[Array, " n *Q"],
+        totals: Integer[Array, " n *Q2"],
+        types: Integer[Array, " n *Q2"],
         depth: Integer[Array, "*Q2"],
         vocab_size: int,
     ) -> Float64[Array, "*Q"]:
@@ -116,7 +116,7 @@ class WittenBell:
         return {"smoothing": "witten-bell"}
 
 
-def _at_depth(values: Integer[Array, "n *Q"], depth: Integer[Array, "*Q2"]) -> Integer[Array, "*Q"]:
+def _at_depth(values: Integer[Array, " n *Q"], depth: Integer[Array, "*Q2"]) -> Integer[Array, "*Q"]:
     return np.take_along_axis(values, depth[None], axis=0)[0]
 
 

@@ -47,7 +47,7 @@ class Cell(Protocol):
         """Fresh recurrent weights."""
         ...
 
-    def bias(self, hidden: int, dtype: Any) -> Float[Array, "G"]:
+    def bias(self, hidden: int, dtype: Any) -> Float[Array, " G"]:
         """The input bias to begin with."""
         ...
 

@@ -46,7 +46,7 @@ class Gru:
             "candidate_bias": np.zeros(hidden, dtype),
         }
 
-    def bias(self, hidden: int, dtype: Any) -> Float[Array, "G"]:
+    def bias(self, hidden: int, dtype: Any) -> Float[Array, " G"]:
         return np.zeros(3 * hidden, dtype)
 
     def start(self, batch: int, hidden: int, dtype: Any) -> Float[Array, "B H"]:

@@ -51,7 +51,7 @@ class Lstm:
     def weights(self, hidden: int, rng: np.random.Generator, dtype: Any) -> Weights:
         return {"recurrent": uniform(rng, (hidden, 4 * hidden), hidden, dtype)}
 
-    def bias(self, hidden: int, dtype: Any) -> Float[Array, "G"]:
+    def bias(self, hidden: int, dtype: Any) -> Float[Array, " G"]:
         bias = np.zeros(4 * hidden, dtype)
         bias[hidden : 2 * hidden] = 1
         return bias

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64, Integer
 
-from chainrule.core import FileFormatError, InputError, TokenModel, check_tokens
+from chainrule.core import FileFormatError, InputError, TokenModel, check_tokens, check_weights
 from chainrule.kernels.softmax import label_log_probs, log_softmax
 from chainrule.models.recurrent.cell import Cell, Forward
 from chainrule.models.recurrent.gru import Gru
@@ -71,7 +71,10 @@ def run(
     for l in range(arch.layers):
         weights = layer_weights(parameters, l)
         if below.ndim == 2:  # ids: the row of W_x is the product
-            inputs = (weights["input"] + weights["bias"])[below]
+            few = below.size < len(weights["input"])
+            inputs = weights["input"][below] if few else (weights["input"] + weights["bias"])[below]
+            if few:
+                inputs += weights["bias"]
         else:
             inputs = below @ weights["input"]
             inputs += weights["bias"]
@@ -94,7 +97,7 @@ class RecurrentModel(TokenModel[LayerStates]):
     def start(self, batch: int) -> LayerStates:
         return start_states(self.arch, batch, self.parameters["output.bias"].dtype)
 
-    def advance(self, state: LayerStates, items: Integer[Array, "B"]) -> LayerStates:
+    def advance(self, state: LayerStates, items: Integer[Array, " B"]) -> LayerStates:
         check_tokens(items, self.vocab_size)
         return tuple(p.state for p in run(self.arch, self.parameters, items[:, None], state))
 
@@ -135,6 +138,7 @@ class RecurrentModel(TokenModel[LayerStates]):
         expected = parameter_shapes(arch, arrays["output.bias"].shape[0])
         if {name: array.shape for name, array in arrays.items()} != expected:
             raise FileFormatError("recurrent model: the shapes of its arrays do not fit together")
+        check_weights(arrays)
         return cls(arch, arrays)
 
 

@@ -33,7 +33,7 @@ class Rnn:
     def weights(self, hidden: int, rng: np.random.Generator, dtype: Any) -> Weights:
         return {"recurrent": uniform(rng, (hidden, hidden), hidden, dtype)}
 
-    def bias(self, hidden: int, dtype: Any) -> Float[Array, "H"]:
+    def bias(self, hidden: int, dtype: Any) -> Float[Array, " H"]:
         return np.zeros(hidden, dtype)
 
     def start(self, batch: int, hidden: int, dtype: Any) -> Float[Array, "B H"]:
