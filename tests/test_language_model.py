@@ -158,6 +158,15 @@ def test_a_file_whose_parts_do_not_belong_together_is_refused(counted: LanguageM
         ({**arrays, "vocabulary": np.frombuffer(b'["a", "b"]', np.uint8)}, header),
         ({name: array for name, array in arrays.items() if name != "model.keys2"}, header),
         ({**arrays, "model.keys2": arrays["model.keys2"][::-1]}, header),
+        ({**arrays, "vocabulary": np.frombuffer(b"[1, 2]", np.uint8)}, header),
+        ({**arrays, "vocabulary": np.frombuffer(b"[" * 100_000, np.uint8)}, header),
+        ({**arrays, "overlap": arrays["overlap"].astype(np.float64)}, header),
+        (arrays, {**header, "unknown": "no such symbol"}),
+        (arrays, {**header, "unknown": ["<unk>"]}),
+        (arrays, {**header, "overlap_modulus": 0}),
+        (arrays, {**header, "overlap_modulus": -1}),
+        (arrays, {**header, "card": {}}),
+        (arrays, {**header, "card": "a string"}),
         (arrays, {**header, "family": "transformer"}),
         (arrays, {**header, "tokenizer": {"name": "runes"}}),
         (arrays, {**header, "settings": []}),
@@ -168,6 +177,27 @@ def test_a_file_whose_parts_do_not_belong_together_is_refused(counted: LanguageM
         with pytest.raises(FileFormatError, match=str(path)):
             load(path)
         assert number < len(damaged)
+
+
+def test_weights_that_are_no_finite_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    LanguageModel.fit(TEXT, model="rnn", epochs=1, hidden=4).save(path)
+    arrays, header = read_arrays(path)
+    weight = arrays["model.output.weight"]
+    for bad in (weight * np.nan, weight.astype(np.int32), weight.astype(np.float64)):
+        write_arrays(path, {**arrays, "model.output.weight": bad}, header)
+        with pytest.raises(FileFormatError, match="network model: expected"):
+            load(path)
+
+
+def test_a_setting_that_there_is_not_is_named() -> None:
+    with pytest.raises(InputError, match=r"fit: expected settings among batch, .*; got hiden"):
+        LanguageModel.fit(TEXT, hiden=3)
+
+
+def test_nothing_has_no_perplexity(counted: LanguageModel) -> None:
+    with pytest.raises(InputError, match="expected at least one token, got none"):
+        counted.perplexity("")
 
 
 def test_a_folder_that_cannot_be_written_is_said(counted: LanguageModel, tmp_path: Path) -> None:

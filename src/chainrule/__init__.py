@@ -22,7 +22,7 @@ from chainrule.data.corpora import load_corpus
 from chainrule.data.dataset import Dataset, make_dataset, split_text
 from chainrule.data.partition import random_batches, sequential_batches
 from chainrule.data.vocabulary import Vocabulary
-from chainrule.language_model import LanguageModel, load
+from chainrule.language_model import LanguageModel, TrainedOnWarning, UnknownSymbolWarning, load
 from chainrule.models.ngram import AddK, MaximumLikelihood, NgramModel, WittenBell, count_ngrams
 from chainrule.models.recurrent import RecurrentLearner, RecurrentModel
 from chainrule.models.uniform import Uniform
@@ -31,49 +31,54 @@ from chainrule.recipes import Recipe, compare_models
 from chainrule.tasks.evaluation import Evaluation, surprisal
 from chainrule.tasks.generation import Sampling, generate
 from chainrule.tasks.zipf import fit_zipf
-from chainrule.training import SGD, Adam, train
+from chainrule.training import SGD, Adam, cosine, train
+from chainrule.training.loop import Limits
 
-__all__ = [
-    "SGD",
-    "Adam",
-    "AddK",
-    "Batch",
-    "ChainruleError",
-    "Codec",
-    "Dataset",
-    "Evaluation",
-    "FileFormatError",
-    "InputError",
-    "LanguageModel",
-    "Learner",
-    "MaximumLikelihood",
-    "NgramModel",
-    "Recipe",
-    "RecurrentLearner",
-    "RecurrentModel",
-    "RunError",
-    "Sampling",
+__all__ = [  # noqa: RUF022 - in the order of the lecture
     "SequenceModel",
-    "Step",
     "TokenModel",
-    "Uniform",
-    "Vocabulary",
-    "WindowLearner",
-    "WindowModel",
-    "WittenBell",
-    "compare_models",
-    "count_ngrams",
-    "fit_zipf",
-    "generate",
-    "letters_only",
-    "load",
+    "Batch",
+    "Step",
+    "Learner",
+    "rollout",
+    "take_rows",
     "load_corpus",
+    "letters_only",
+    "Vocabulary",
+    "Codec",
+    "split_text",
+    "Dataset",
     "make_dataset",
     "random_batches",
-    "rollout",
     "sequential_batches",
-    "split_text",
-    "surprisal",
-    "take_rows",
+    "Uniform",
+    "count_ngrams",
+    "NgramModel",
+    "MaximumLikelihood",
+    "AddK",
+    "WittenBell",
+    "fit_zipf",
+    "WindowModel",
+    "WindowLearner",
+    "RecurrentModel",
+    "RecurrentLearner",
+    "SGD",
+    "Adam",
+    "Limits",
+    "cosine",
     "train",
+    "Evaluation",
+    "surprisal",
+    "Sampling",
+    "generate",
+    "LanguageModel",
+    "load",
+    "Recipe",
+    "compare_models",
+    "ChainruleError",
+    "InputError",
+    "FileFormatError",
+    "RunError",
+    "TrainedOnWarning",
+    "UnknownSymbolWarning",
 ]
