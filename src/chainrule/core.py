@@ -183,6 +183,8 @@ def _rebuilt(like: State, parts: list[Any]) -> State:
 
 def check_tokens(tokens: Integer[Array, "*shape"], vocab_size: int) -> Integer[Array, "*shape"]:
     """`tokens`, or an InputError that names the first id outside 0..V-1 and where it stands."""
+    if not np.issubdtype(tokens.dtype, np.integer):
+        raise InputError(f"tokens: expected integer ids, got {tokens.dtype}")
     if tokens.size and (tokens.min() < 0 or tokens.max() >= vocab_size):
         where = tuple(int(i) for i in np.argwhere((tokens < 0) | (tokens >= vocab_size))[0])
         place = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "step"), where, strict=False)) or "row 0"

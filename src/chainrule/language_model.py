@@ -5,6 +5,7 @@ lm = LanguageModel.fit(text, model="lstm");  lm.perplexity(other);  lm.generate(
 
 import contextlib
 import json
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -82,6 +83,13 @@ class LanguageModel:
         told how far training and evaluation are. Ctrl-C while it evaluates leaves the figures out.
         Raises InputError for what cannot be used.
         """
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"fit: expected a text (str), got {type(text).__name__}")
+        for option, part in (("valid", valid), ("test", test)):
+            if isinstance(part, str) and len(part) < 256 and os.path.isfile(part):
+                raise InputError(
+                    f"{option}: expected a text, got the name of a file, {part!r}: read it first"
+                )
         unknown = settings.keys() - OWN_SETTINGS
         if unknown:
             expected = ", ".join(sorted(OWN_SETTINGS))

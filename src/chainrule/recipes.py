@@ -265,12 +265,14 @@ def _fit_candidate(recipe: Recipe, data: Dataset, seconds: float, tell: Tell) ->
             raise KeyboardInterrupt  # whoever presses Ctrl-C in a comparison wants it to end
         curve = tuple(CurvePoint(p.seconds, p.epoch, p.nats, p.valid) for p in fitted.training.history)
         tokens, note = fitted.training.tokens, fitted.training.advice
+        if curve and curve[-1].epoch < 1:
+            note = f"read {tokens:,} tokens, {curve[-1].epoch:.0%} of the training text: give it more time"
     return Fitted(fitted.model, describe_state(fitted.model), count, unit, tokens, curve, name, note)
 
 
 def affordable(vocab_size: int) -> int:
     """How many tokens to score for figures beside the held-out one: fewer, the larger the vocabulary."""
-    return max(5_000, (1 << 29) // vocab_size)
+    return min(100_000, max(5_000, (1 << 29) // vocab_size))
 
 
 def evaluate_part(model: TokenModel[Any], part: Part, data: Dataset, progress: Tell | None = None) -> Scored:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.cli.console import (
+    Tell,
     bar,
     err,
     fraction_or_text,
@@ -27,7 +28,7 @@ from chainrule.data.overlap import TRAINED_ON
 from chainrule.files import write_text
 from chainrule.models.ngram import count_ngrams
 from chainrule.recipes import compare_models
-from chainrule.report import comparison_report, number
+from chainrule.report import comparison_report, number, visible
 from chainrule.tasks.comparison import Row
 from chainrule.tasks.zipf import fit_zipf
 
@@ -72,12 +73,14 @@ def compare(
     )
     rows: list[Row] = []
     try:
-        with bar("uniform") as tell:
-            found = compare_models(
-                data, budget=limit, seed=seed, report=lambda name, done: tell(done, "", name)
-            )
-            if not json:
-                _describe(loaded.source, data, seed)
+        bars: list[Tell] = []
+        found = compare_models(
+            data, budget=limit, seed=seed, report=lambda name, done: bars[0](done, "", name)
+        )
+        if not json:
+            _describe(loaded.source, data, seed)
+        with bar("counting") as tell:
+            bars.append(tell)
             for row in found:
                 rows.append(row)  # one by one: what is done stays when Ctrl-C comes
     except KeyboardInterrupt:
@@ -103,7 +106,7 @@ def compare(
         _print_samples(rows)
     if path is not None:
         write_text(path, _html(rows, loaded, data, settings, overlap))
-        err().print(f"report: {path}", soft_wrap=True)
+        err().print(f"report: {path}", soft_wrap=True, markup=False)
 
 
 def table(rows: list[Row], *, wide: bool = True) -> Table:
@@ -189,7 +192,12 @@ def _split(data: Dataset) -> dict[str, dict[str, int]]:
 
 def _print_samples(rows: list[Row]) -> None:
     for row in rows:
-        out().print(Text(row.name, "bold"), Text(" ".join(row.sample.split())[:120]))
+        out().print(
+            Text(row.name, "bold"),
+            Text(visible(" ".join(row.sample.split()))),
+            no_wrap=True,
+            overflow="ellipsis",
+        )
 
 
 def _html(

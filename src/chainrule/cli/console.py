@@ -17,7 +17,7 @@ from chainrule.data.corpora import Corpus, load_corpus, read_text
 from chainrule.files import check_output
 
 Tell = Callable[..., None]
-WIDE = 150  # columns where the output is no terminal and so has no width of its own
+WIDE = 180  # columns where the output is no terminal and so has no width of its own
 
 
 def out() -> Console:
@@ -82,7 +82,10 @@ def bar(what: str) -> Generator[Tell]:
         task = progress.add_task(escape(what), total=1.0, figures="")
 
         def tell(done: float, figures: str = "", name: str | None = None) -> None:
-            progress.update(task, completed=done, figures=figures, description=escape(name or what))
+            # a bar at its end would stop its clock, and there is always something left to do
+            progress.update(
+                task, completed=min(done, 0.999), figures=figures, description=escape(name or what)
+            )
 
         yield tell
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from chainrule.cli.console import note, out, output, print_json, read_corpus
 from chainrule.core import InputError
 from chainrule.data.codec import Codec
-from chainrule.data.corpora import KNOWN, cache_folder
+from chainrule.data.corpora import KNOWN, is_here
 from chainrule.files import written_aside
 from chainrule.models.ngram import NgramCounts, count_ngrams
 from chainrule.report import png, zipf_figure
@@ -51,7 +51,7 @@ def corpora(
             "name": known.name,
             "title": known.title,
             "where": known.url or "embedded",
-            "here": not known.url or (cache_folder() / f"{known.name}.txt").exists(),
+            "here": is_here(known),
             "sha256": known.sha256,
             "terms": known.terms,
         }

@@ -1,5 +1,6 @@
 """`chainrule info`: what is known of a model file."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -9,7 +10,11 @@ from rich.table import Table
 
 from chainrule.cli.console import out, print_json
 from chainrule.language_model import LanguageModel, load
+from chainrule.recipes import COUNTED, Recipe
 from chainrule.report import number
+
+COUNT_SETTINGS = {"order", "smoothing", "k"}
+NETWORK_SETTINGS = {field.name for field in fields(Recipe)} - COUNT_SETTINGS
 
 
 def info(
@@ -32,7 +37,10 @@ def info(
 def card_table(lm: LanguageModel) -> Table:
     """A model's card, a line a fact."""
     card = cast(dict[str, Any], lm.card)
-    recipe = {name: value for name, value in card["recipe"].items() if value is not None}
+    kind = card["recipe"]["kind"]
+    other = {"layers"} if kind == "window" else {"window"}
+    used = {"kind"} | (COUNT_SETTINGS if kind in COUNTED else NETWORK_SETTINGS - other)
+    recipe = {name: value for name, value in card["recipe"].items() if value is not None and name in used}
     made = Table(show_header=False, box=None)
     made.add_column(style="bold")
     made.add_column()
@@ -60,10 +68,13 @@ def card_table(lm: LanguageModel) -> Table:
 
 def figures(report: dict[str, Any]) -> str:
     """An evaluation in one line; figures that do not pay for every byte say so."""
-    lost = report["loses"] or (f"{report['unknown']:,} unknown tokens" if report["unknown"] else None)
+    lost = [
+        *([f"without {report['loses']}"] if report["loses"] else []),
+        *([f"{report['unknown']:,} unknown, scored as one symbol"] if report["unknown"] else []),
+    ]
     return (
         f"perplexity {number(float(report['perplexity']), 3)} per token, "
         f"{number(float(report['bits_per_character']), 4)} bits/character, "
         f"{number(float(report['bits_per_byte']), 4)} bits/byte "
-        f"over {report['tokens']:,} tokens" + (f" (without {lost})" if lost else "")
+        f"over {report['tokens']:,} tokens" + (f" ({'; '.join(lost)})" if lost else "")
     )

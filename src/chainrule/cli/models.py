@@ -12,7 +12,7 @@ from chainrule.cli.console import bar, note, out, print_json, read_corpus
 from chainrule.core import InputError
 from chainrule.data.overlap import TRAINED_ON
 from chainrule.language_model import LanguageModel, TokenSurprisal, load
-from chainrule.report import number
+from chainrule.report import number, visible
 from chainrule.tasks.evaluation import finite_or_name
 
 ModelFile = Annotated[Path, typer.Argument(help="A model file, as `train` writes it.")]
@@ -58,9 +58,8 @@ def evaluate(model: ModelFile, text: TextName, json: Json = False, errors: Error
         note("the model gives probability zero to something in this text: its perplexity is infinite")
     if report.silent:
         note(f"before {report.silent:,} tokens the model had nothing to say and was taken as uniform")
-    if not report.codes_everything:
-        lost = report.loses or f"{report.unknown:,} unknown tokens"
-        note(f"without {lost}: figures per character and byte do not compare with those of a whole text")
+    if report.lacks:
+        note(f"{report.lacks}: figures per character and byte do not compare with those of a whole text")
 
 
 def generate(
@@ -133,7 +132,7 @@ def _print_scored(lm: LanguageModel, tokens: list[TokenSurprisal], top: int) -> 
     spaced = lm.codec.tokenizer.loses is not None
     shown = Text()
     for token in tokens:
-        shown.append(token.token, style=next(style for bits, style in SHADES if token.bits <= bits))
+        shown.append(visible(token.token), style=next(style for bits, style in SHADES if token.bits <= bits))
         if spaced:
             shown.append(" ")
     console.print(shown, soft_wrap=True)

@@ -1,6 +1,7 @@
 """`chainrule train`: one model on one text, into one file."""
 
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -18,7 +19,7 @@ from chainrule.cli.console import (
     seconds,
 )
 from chainrule.cli.inspect import card_table
-from chainrule.core import RunError
+from chainrule.core import InputError, RunError
 from chainrule.data.overlap import TRAINED_ON
 from chainrule.data.tokenizers import NAMES
 from chainrule.language_model import LanguageModel
@@ -67,6 +68,8 @@ def train(
     Example: `chainrule train tinyshakespeare --model lstm --time-limit 5m -o lstm.chainrule`
     """
     output(out_file, force=force)
+    if out_file.exists() and os.path.exists(corpus) and out_file.samefile(corpus):
+        raise InputError(f"{out_file}: expected another file to write than the corpus itself")
     limit = None if time_limit is None else seconds(time_limit)
     parts = [fraction_or_text(valid, "--valid", errors), fraction_or_text(test, "--test", errors)]
     loaded = read_corpus(corpus, errors)
@@ -120,7 +123,7 @@ def train(
         print_json({"file": str(out_file), **lm.card})
     else:
         out().print(card_table(lm))
-        err().print(f"model: {out_file}", soft_wrap=True)
+        err().print(f"model: {out_file}", soft_wrap=True, markup=False)
 
 
 def remarks(lm: LanguageModel) -> list[str]:
@@ -129,6 +132,8 @@ def remarks(lm: LanguageModel) -> list[str]:
     said: list[str] = []
     if share is not None and share > TRAINED_ON:
         said.append(f"{share:.0%} of the test part stands in the training text: its figures are not held out")
+    if lm.held_out and float(lm.held_out["perplexity"]) >= lm.model.vocab_size > 1 and lm.card["training"]:
+        said.append("held out it is no better than guessing: a lower learning rate or more time may help")
     if tested and lm.held_out is None:
         said.append("interrupted while the test part was scored: there are no held-out figures")
     return said

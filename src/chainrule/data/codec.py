@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32, Integer
 
+from chainrule.core import InputError
 from chainrule.data.tokenizers import Tokenizer, make_tokenizer
 from chainrule.data.vocabulary import Vocabulary
 
@@ -42,7 +43,10 @@ class Codec:
         splitter = make_tokenizer(tokenizer, text, bpe_size=bpe_size)
         if splitter.alphabet is not None:
             return cls(splitter, Vocabulary(tuple(splitter.alphabet)), clean)
-        return cls(splitter, Vocabulary.count(splitter.split(text), min_freq=min_freq), clean)
+        vocabulary = Vocabulary.count(splitter.split(text), min_freq=min_freq)
+        if min_freq > 1 and len(vocabulary) < 2:
+            raise InputError(f"min_freq: expected one that leaves a token of the text, got {min_freq}")
+        return cls(splitter, vocabulary, clean)
 
     @property
     def vocab_size(self) -> int:

@@ -93,6 +93,13 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("chainrule"))
 
 
+def is_here(known: Known) -> bool:
+    """Whether the corpus can be read without a download."""
+    folder = os.environ.get("CHAINRULE_DATA")
+    found = folder and _in_folder(Path(folder), known.name)
+    return not known.url or bool(found) or (cache_folder() / f"{known.name}.txt").exists()
+
+
 def read_text(path: Path, errors: str = "strict") -> str:
     """A UTF-8 file as text, every line end as it stands; `.gz` and `.xz` are unpacked.
 
@@ -136,7 +143,7 @@ def fetch(known: Known, folder: Path, *, progress: Any = False) -> Path:
         answer = error if error.response is None else error.response.status_code
         raise RunError(f"corpus {known.name}: {known.url} answered {answer}") from error
     except requests.exceptions.ConnectionError as error:
-        hint = f"; or put {path.name} into a folder and set CHAINRULE_DATA to it"
+        hint = f"; without a network, put {path.name} into a folder and set CHAINRULE_DATA to it"
         raise RunError(f"corpus {known.name}: {known.url} cannot be reached{hint}") from error
     except requests.RequestException as error:
         raise RunError(f"corpus {known.name}: the download from {known.url} broke off: {error}") from error

@@ -76,6 +76,13 @@ class Evaluation:
         return self.nats / LN2 / self.counts.bytes if self.counts.bytes else math.nan
 
     @property
+    def lacks(self) -> str | None:
+        """What the figures do not pay for, in words; None where they pay for every byte."""
+        unknown = f"{self.unknown:,} of {self.tokens:,} tokens unknown, scored as one symbol"
+        named = [*([f"without {self.loses}"] if self.loses else []), *([unknown] if self.unknown else [])]
+        return "; ".join(named) or None
+
+    @property
     def codes_everything(self) -> bool:
         """Whether the nats pay for every byte of the text: nothing lost, nothing unknown."""
         return self.loses is None and not self.unknown
@@ -141,6 +148,9 @@ def surprisal(
     """
     if chunk < 1:
         raise InputError(f"chunk: expected at least 1, got {chunk}")
+    tokens = np.asarray(tokens)
+    if tokens.ndim != 1:
+        raise InputError(f"tokens: expected one row of ids, got shape {tokens.shape}")
     nats = np.empty(len(tokens), dtype=np.float64)
     state = model.start(1)
     for at in range(0, len(tokens), chunk):
