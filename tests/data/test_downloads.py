@@ -162,7 +162,7 @@ def test_without_a_network_the_other_way_is_said(tmp_path: Path) -> None:
         with pytest.raises(RunError) as caught:
             fetch(Known("book", "A book", url, "0" * 64), tmp_path)
     hint = "put book.txt into a folder and set CHAINRULE_DATA to it"
-    assert str(caught.value) == f"corpus book: {url} cannot be reached; or {hint}"
+    assert str(caught.value) == f"corpus book: {url} cannot be reached; without a network, {hint}"
     assert files_in(tmp_path) == []
 
 
