@@ -24,21 +24,22 @@ def snippets(language: str) -> list[tuple[Path, str]]:
     return [(page, "\n".join(bodies)) for page, bodies in found.items() if bodies]
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "CHAINRULE_DATA": str(ROOT.parent / "shared" / "data"), "OPENBLAS_NUM_THREADS": "1"}
+def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    shared = {"CHAINRULE_DATA": str(ROOT.parent / "shared" / "data"), "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, **shared},
+        timeout=180,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(("page", "code"), snippets("python"), ids=lambda value: getattr(value, "name", ""))
 def test_python_runs(page: Path, code: str, tmp_path: Path, shared_data: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error::SyntaxWarning", "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=_environment(),
-        timeout=180,
-        check=False,
-    )
+    done = _run(["-c", code], tmp_path)
     assert done.returncode == 0, f"{page.name}: {done.stderr}"
 
 
@@ -50,15 +51,7 @@ def test_commands_run(page: Path, code: str, tmp_path: Path, shared_data: Path) 
         if not command.startswith("chainrule "):
             assert re.match(r"(make |git |cd |pip install|$)", command), f"{page.name}: {line}"
             continue
-        done = subprocess.run(
-            [sys.executable, "-m", *shlex.split(command)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=_environment(),
-            timeout=180,
-            check=False,
-        )
+        done = _run(["-m", *shlex.split(command)], tmp_path)
         assert done.returncode == 0, f"{page.name}: {line}: {done.stderr}"
 
 
