@@ -287,7 +287,7 @@ def test_the_unknown_symbol_is_billed_but_never_spoken(monkeypatch: pytest.Monke
     assert row.held_out.unknown == 1  # marmalade stands at the end, in the test part alone
     assert not row.held_out.codes_everything
     assert "<unk>" not in row.sample
-    assert row.held_out == evaluate_part(Uniform(data.codec.vocab_size), data.test, data).report
+    assert row.held_out == evaluate_part(Uniform(data.codec.vocab_size), data.test, data.codec).report
 
 
 @pytest.mark.parametrize("lost", ["validation", "test"])

@@ -25,7 +25,7 @@ from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, size, unpack
 from chainrule.recipes import FitResult, Recipe, evaluate_part, fit
-from chainrule.tasks.evaluation import LN2, Evaluation, TextCounts, evaluate, finite_or_name, surprisal
+from chainrule.tasks.evaluation import LN2, Evaluation, finite_or_name, surprisal
 from chainrule.tasks.generation import Sampling, generate, likeliest, sampler
 from chainrule.training.loop import Progress
 
@@ -105,29 +105,20 @@ class LanguageModel:
         held_out = None
         if len(data.test.ids):
             with contextlib.suppress(KeyboardInterrupt):
-                held_out = evaluate_part(fitted.model, data.test, data, scoring).report
-        return cls(
-            fitted.model, data.codec, _card(name, data, fitted, held_out), Fingerprint.of(data.train.text)
-        )
+                held_out = evaluate_part(fitted.model, data.test, data.codec, scoring).report
+        fingerprint = Fingerprint.of(data.train.text)
+        card = _card(name, data, fitted, held_out, fingerprint.share(data.test.text))
+        return cls(fitted.model, data.codec, card, fingerprint)
 
     def evaluate(self, text: str, *, progress: Tell | None = None) -> Evaluation:
         """What the text costs the model, read as one row from its start.
 
         Raises InputError for a text without a token.
         """
-        prepared = self.codec.prepare(text)
-        ids = self.codec.encode(text)
-        if not len(ids):
+        part = Part(self.codec.prepare(text), self.codec.encode(text))
+        if not len(part.ids):
             raise InputError("text: expected at least one token, got none")
-        return evaluate(
-            surprisal(self.model, ids, progress=progress),
-            ids,
-            TextCounts.of(prepared),
-            model=self.model,
-            tokenizer=self.codec.tokenizer.name,
-            loses=self.codec.loses,
-            unknown_id=self.codec.vocabulary.unknown_id,
-        )
+        return evaluate_part(self.model, part, self.codec, progress).report
 
     def perplexity(self, text: str) -> float:
         """Per token. Warns when the text was trained on, and when it has unknown symbols."""
@@ -286,7 +277,9 @@ def _restored_vocabulary(arrays: dict[str, np.ndarray], unknown: Any) -> Vocabul
     return Vocabulary(tuple(tokens), unknown, tuple(int(n) for n in arrays["vocabulary.counts"]))
 
 
-def _card(name: str, data: Dataset, fitted: FitResult, held_out: Evaluation | None) -> dict[str, Any]:
+def _card(
+    name: str, data: Dataset, fitted: FitResult, held_out: Evaluation | None, overlap: float | None
+) -> dict[str, Any]:
     """What a file says of its model."""
 
     def extent(part: Part) -> dict[str, int]:
@@ -299,7 +292,7 @@ def _card(name: str, data: Dataset, fitted: FitResult, held_out: Evaluation | No
         "recipe": asdict(fitted.recipe),
         "split": {"train": extent(data.train), "valid": extent(data.valid), "test": extent(data.test)},
         "held_out": None if held_out is None else held_out.as_dict(),
-        "overlap": data.overlap(),
+        "overlap": overlap,
         "training": training
         and {
             "stopped": training.stopped,

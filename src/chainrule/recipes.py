@@ -15,6 +15,7 @@ from jaxtyping import Integer
 from threadpoolctl import threadpool_limits
 
 from chainrule.core import Batch, InputError, Learner, TokenModel
+from chainrule.data.codec import Codec
 from chainrule.data.dataset import Dataset, Part
 from chainrule.data.partition import check_length, random_batches, sequential_batches
 from chainrule.models.archive import describe_state, size
@@ -275,10 +276,9 @@ def affordable(vocab_size: int) -> int:
     return min(100_000, max(5_000, (1 << 29) // vocab_size))
 
 
-def evaluate_part(model: TokenModel[Any], part: Part, data: Dataset, progress: Tell | None = None) -> Scored:
-    """The evaluation of a part of a data set, read as one row."""
+def evaluate_part(model: TokenModel[Any], part: Part, codec: Codec, progress: Tell | None = None) -> Scored:
+    """The evaluation of a stretch of text that `codec` encoded, read as one row."""
     nats = surprisal(model, part.ids, progress=progress)
-    codec = data.codec
     report = evaluate(
         nats,
         part.ids,
@@ -327,8 +327,8 @@ def compare_models(
     return compare(
         ladder(data, seed),
         budget=budget,
-        evaluate_train=lambda model: evaluate_part(model, trained_on, data),
-        evaluate_held_out=lambda model: evaluate_part(model, data.test, data, scoring),
+        evaluate_train=lambda model: evaluate_part(model, trained_on, data.codec),
+        evaluate_held_out=lambda model: evaluate_part(model, data.test, data.codec, scoring),
         draw_sample=draw_sample,
         rng=np.random.default_rng(seed),
         report=report,
