@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NATIVE := hatch_build.py $(wildcard src/chainrule/kernels/native/*.c)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
 
 .PHONY: run test check format clean
@@ -13,8 +14,8 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.check
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks hatch_build.py
+	$(BIN)/ruff format --check src tests benchmarks hatch_build.py
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
@@ -30,14 +31,14 @@ $(VENV)/bin/python:
 	  { echo "chainrule: expected Python 3.11 or newer, got $$($(PYTHON) --version); set PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python pyproject.toml
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml $(NATIVE)
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 	$(PIP) -c constraints.txt -e '.[test]'
 	@touch $@
 
-$(VENV)/.check: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.check: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 	$(PIP) -c constraints.txt -e '.[test,check]'
 	@touch $@

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Integer
 
 from chainrule.core import FileFormatError, InputError, TokenModel
-from chainrule.data.codec import Codec
+from chainrule.data.codec import END, Codec
 from chainrule.data.dataset import Dataset, Part, make_dataset, split_text
 from chainrule.data.overlap import TRAINED_ON, Fingerprint
 from chainrule.data.tokenizers import restore_tokenizer
@@ -25,7 +25,7 @@ from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, size, unpack
 from chainrule.recipes import FitResult, Recipe, evaluate_part, fit
-from chainrule.tasks.evaluation import LN2, Evaluation, finite_or_name, surprisal
+from chainrule.tasks.evaluation import LN2, LN10, Evaluation, finite_or_name, surprisal
 from chainrule.tasks.generation import Sampling, generate, likeliest, sampler
 from chainrule.training.loop import Progress
 
@@ -68,7 +68,10 @@ class LanguageModel:
         tokenizer: str = "characters",
         clean: bool = False,
         min_freq: int = 1,
+        vocab_limit: int | None = None,
         bpe_size: int = 2000,
+        sentences: bool = False,
+        unk: str = "ordinary",
         valid: float | str = 0.1,
         test: float | str = 0.1,
         name: str = "text",
@@ -79,7 +82,8 @@ class LanguageModel:
         """Fit a model to a text and evaluate it on the part held out.
 
         model: a kind of `chainrule.recipes.KINDS`. valid, test: a fraction of the text, the last of it, or
-        a text of its own; 0 or "" for none. settings: fields of `chainrule.recipes.Recipe`. report, scoring:
+        a text of its own; 0 or "" for none. sentences: every line is one, its end is predicted, and nothing is
+        carried from one to the next by n-grams. min_freq, vocab_limit, unk: see `Codec.fit_encode`. settings: fields of `chainrule.recipes.Recipe`. report, scoring:
         told how far training and evaluation are. Ctrl-C while it evaluates leaves the figures out.
         Raises InputError for what cannot be used.
         """
@@ -95,11 +99,14 @@ class LanguageModel:
             expected = ", ".join(sorted(OWN_SETTINGS))
             raise InputError(f"fit: expected settings among {expected}; got {', '.join(sorted(unknown))}")
         data = make_dataset(
-            *split_text(text, valid=valid, test=test, clean=clean),
+            *split_text(text, valid=valid, test=test, clean=clean, sentences=sentences),
             tokenizer=tokenizer,
             min_freq=min_freq,
+            vocab_limit=vocab_limit,
             bpe_size=bpe_size,
             clean=clean,
+            sentences=sentences,
+            unk=unk,
         )
         fitted = fit(Recipe(kind=model, **settings), data, report)
         held_out = None
@@ -144,7 +151,22 @@ class LanguageModel:
     def next(self, prompt: str, k: int = 5) -> list[tuple[str, float]]:
         """The k likeliest next tokens after a prompt, with their probabilities."""
         found = likeliest(self.model, self._prompt(prompt), k)
-        return [(self.codec.decode(np.array([i])), probability) for i, probability in found]
+        tokens, join = self.codec.vocabulary.tokens, self.codec.tokenizer.join
+        return [(join([tokens[i]]), probability) for i, probability in found]
+
+    def score(self, word: str, context: str = "") -> float:
+        """log10 of the probability of a word after a context, as ARPA users count it; its tokens' sum.
+
+        The end of a sentence is the word `</s>`, where the model reads sentences. Unknown words score as the
+        unknown symbol.
+        """
+        ends = self.codec.sentences and word == END
+        ids = np.array([self.codec.end_id]) if ends else self.codec.encode_prompt(word)
+        if not len(ids):
+            raise InputError("score: expected a word, got none")
+        _, state = self.model.score(self.model.start(1), self.codec.encode_prompt(context)[None])
+        log_probs, _ = self.model.score(state, ids[None])
+        return float(log_probs.sum()) / LN10
 
     def generate(
         self,
@@ -207,6 +229,7 @@ class LanguageModel:
             "settings": settings,
             "tokenizer": {"name": self.codec.tokenizer.name, **self.codec.tokenizer.settings()},
             "letters_only": self.codec.letters_only,
+            "sentences": self.codec.sentences,
             "unknown": vocabulary.unknown,
             "overlap_modulus": self.fingerprint.modulus,
             "card": dict(self.card),
@@ -220,7 +243,7 @@ class LanguageModel:
 
     def _prompt(self, prompt: str) -> Integer[np.ndarray, " T"]:
         self._warn_unknown(prompt)
-        return self.codec.encode(prompt)
+        return self.codec.encode_prompt(prompt)
 
     def _warn_unknown(self, text: str) -> None:
         missing = self.codec.unknown(text)
@@ -253,7 +276,9 @@ def _restored(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Language
     vocabulary = _restored_vocabulary(arrays, header["unknown"])
     settings = dict(header["tokenizer"])
     tokenizer = restore_tokenizer(settings.pop("name"), settings)
-    codec = Codec(tokenizer, vocabulary, bool(header["letters_only"]))
+    codec = Codec(tokenizer, vocabulary, bool(header["letters_only"]), bool(header["sentences"]))
+    if codec.sentences and END not in vocabulary.ids:
+        raise FileFormatError(f"expected {END} in the vocabulary of a model of sentences, found none")
     own = {name[6:]: array for name, array in arrays.items() if name.startswith("model.")}
     model = unpack(header["family"], header["settings"], own)
     if model.vocab_size != codec.vocab_size:
@@ -293,6 +318,7 @@ def _card(
         "split": {"train": extent(data.train), "valid": extent(data.valid), "test": extent(data.test)},
         "held_out": None if held_out is None else held_out.as_dict(),
         "overlap": overlap,
+        "discounts": [asdict(discounts) for discounts in fitted.discounts],
         "training": training
         and {
             "stopped": training.stopped,

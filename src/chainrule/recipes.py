@@ -19,8 +19,18 @@ from chainrule.data.codec import Codec
 from chainrule.data.dataset import Dataset, Part
 from chainrule.data.partition import check_length, random_batches, sequential_batches
 from chainrule.models.archive import describe_state, size
-from chainrule.models.ngram import NgramCounts, NgramModel, Smoothing, count_ngrams
-from chainrule.models.ngram.smoothing import AddK, make_smoothing
+from chainrule.models.ngram import (
+    ESTIMATED,
+    AddK,
+    BackoffModel,
+    Discounts,
+    NgramModel,
+    count_ngrams,
+    estimate,
+)
+from chainrule.models.ngram.memory import check_memory
+from chainrule.models.ngram.smoothing import COUNTED as BY_COUNTS
+from chainrule.models.ngram.smoothing import make_smoothing
 from chainrule.models.recurrent import RecurrentLearner
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowLearner
@@ -34,7 +44,14 @@ Tokens = Integer[np.ndarray, " _"]
 Tell = Callable[[float], None]
 KINDS = ("uniform", "unigram", "bigram", "ngram", "window", "rnn", "gru", "lstm")
 COUNTED = ("uniform", "unigram", "bigram", "ngram")
+SMOOTHINGS = tuple(dict.fromkeys((*BY_COUNTS, *ESTIMATED)))
 HIGHEST_ORDER = 10
+NAMES = {
+    "witten-bell": "Witten-Bell",
+    "absolute": "absolute-discounting",
+    "kneser-ney": "Kneser-Ney",
+    "modified-kneser-ney": "modified Kneser-Ney",
+}
 SHORT = 60.0  # seconds: a run below it wants many small steps, and a higher rate (docs/LOG.md, 2026-11-24)
 RATES_SHORT = {"window": 8e-3, "rnn": 4e-3, "gru": 8e-3, "lstm": 1.5e-2}
 RATE = 4e-3
@@ -48,7 +65,7 @@ class Recipe:
     """What to train and how. kind: one of KINDS.
 
     order, smoothing, k: of n-grams (order and k None: the best on the validation part; without one, order 5
-    and k 1).
+    and k 1). minimum: the count from which n-grams of each order are kept, for smoothings of ESTIMATED.
     hidden, layers, embedding, window: of networks (embedding 0: one-hot input).
     batch, steps: rows and time steps of a batch. rate: learning rate. clip: of the gradient's norm.
     seconds: a limit of time, None for none. patience: validations without a better one before it stops.
@@ -59,6 +76,7 @@ class Recipe:
     order: int | None = None
     smoothing: str = "witten-bell"
     k: float | None = None
+    minimum: tuple[int, ...] = ()
     hidden: int | None = None
     layers: int = 1
     embedding: int | None = None
@@ -77,11 +95,15 @@ class Recipe:
 
 @dataclass(frozen=True)
 class FitResult:
-    """A model, the recipe with every blank filled in, and how training went (None for counted models)."""
+    """A model, the recipe with every blank filled in, and how training went (None for counted models).
+
+    discounts: of each order, where the smoothing has them.
+    """
 
     model: TokenModel[Any]
     recipe: Recipe
     training: Training[Any] | None = None
+    discounts: tuple[Discounts, ...] = ()
 
 
 def fit(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None = None) -> FitResult:
@@ -106,43 +128,44 @@ def _count(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | N
     """Counts to the order asked for; with it open, to the order that predicts the validation part best."""
     tokens, valid, vocab_size = data.train.ids, data.valid.ids, data.codec.vocab_size
     highest = recipe.order if recipe.order is not None else min(HIGHEST_ORDER, max(len(tokens), 1))
-    counts = count_ngrams([tokens], vocab_size, highest)
-    if recipe.smoothing == "add-k":
-        smoothings: list[Smoothing] = [AddK(k) for k in (ADD_K if recipe.k is None else (recipe.k,))]
-    else:
-        smoothings = [make_smoothing(recipe.smoothing)]
+    if recipe.minimum and recipe.smoothing not in ESTIMATED:
+        raise InputError(f"minimum counts: expected a smoothing among {', '.join(ESTIMATED)}, got {recipe.smoothing}")
+    check_memory(len(tokens), vocab_size, highest)
+    counts = count_ngrams([tokens], vocab_size, highest, end=data.codec.end_id)
+
+    def made(order: int, k: float | None) -> FitResult:
+        chosen = replace(recipe, order=order, k=k)
+        if recipe.smoothing in ESTIMATED:
+            found = estimate(counts.up_to(order), recipe.smoothing, minimum=recipe.minimum)
+            return FitResult(found.model, chosen, discounts=found.discounts)
+        smoothing = AddK(k) if k is not None else make_smoothing(recipe.smoothing)
+        return FitResult(NgramModel(counts.up_to(order), smoothing), chosen)
+
     orders = range(1, highest + 1) if recipe.order is None else (recipe.order,)
-    if len(valid):
-        order, smoothing = _best(counts, orders, smoothings, valid[:CHOOSING], report)
-    else:
-        order, smoothing = (
-            min(UNCHOSEN_ORDER, highest) if recipe.order is None else recipe.order,
-            smoothings[0],
-        )
-    chosen = replace(recipe, order=order, k=getattr(smoothing, "k", None))
-    return FitResult(NgramModel(counts.up_to(order), smoothing), chosen)
+    amounts = (ADD_K if recipe.k is None else (recipe.k,)) if recipe.smoothing == "add-k" else (None,)
+    if len(valid) and len(orders) * len(amounts) > 1:
+        return made(*_best(made, orders, amounts, valid[:CHOOSING], report))
+    return made(min(UNCHOSEN_ORDER, highest) if recipe.order is None else recipe.order, amounts[0])
 
 
 def _best(
-    counts: NgramCounts,
+    made: Callable[[int, float | None], FitResult],
     orders: Sequence[int],
-    smoothings: Sequence[Smoothing],
+    amounts: Sequence[float | None],
     valid: Tokens,
     report: Callable[[Progress], None] | None,
-) -> tuple[int, Smoothing]:
-    """The order and smoothing with the fewest nats; higher orders are left once two got worse."""
-    best: tuple[float, int, Smoothing] = (math.inf, orders[0], smoothings[0])
-    if len(orders) == len(smoothings) == 1:
-        return best[1], best[2]
+) -> tuple[int, float | None]:
+    """The order and the k of add-k with the fewest nats; higher orders are left once two got worse."""
+    best: tuple[float, int, float | None] = (math.inf, orders[0], amounts[0])
     for order in orders:
-        for smoothing in smoothings:
-            nats = float(surprisal(NgramModel(counts.up_to(order), smoothing), valid).sum())
-            best = min(best, (nats, order, smoothing), key=lambda found: found[0])
+        for amount in amounts:
+            nats = float(surprisal(made(order, amount).model, valid).sum())
+            best = min(best, (nats, order, amount), key=lambda found: found[0])
         if report:
-            report(Progress(order / counts.order, order, math.nan, best[0] / len(valid)))
+            report(Progress(order / len(orders), order, math.nan, best[0] / len(valid)))
         if order >= best[1] + 2:
             break
-    return best[1], best[2]
+    return best[1:]
 
 
 def _filled(recipe: Recipe, tokens: int, vocab_size: int) -> Recipe:
@@ -259,8 +282,10 @@ def _fit_candidate(recipe: Recipe, data: Dataset, seconds: float, tell: Tell) ->
     )
     count, unit = size(fitted.model)
     name, curve, tokens, note = None, (), len(data.train.ids), None
-    if isinstance(fitted.model, NgramModel) and recipe.kind == "ngram":
+    if recipe.kind == "ngram" and isinstance(fitted.model, NgramModel):
         name = f"{fitted.model.smoothing.name} {fitted.model.order}-gram"
+    elif isinstance(fitted.model, BackoffModel):
+        name = f"{NAMES[fitted.model.made_by]} {fitted.model.order}-gram"
     if fitted.training:
         if fitted.training.stopped == "interrupted":
             raise KeyboardInterrupt  # whoever presses Ctrl-C in a comparison wants it to end

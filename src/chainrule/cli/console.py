@@ -56,6 +56,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """`1,1,2` as numbers."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise InputError(f"{option}: expected whole numbers such as 1,1,2, got {text!r}")
+    return tuple(map(int, parts))
+
+
 def fraction_or_text(value: str, option: str, errors: str) -> float | str:
     """What `--valid` and `--test` take: a fraction of the corpus, or a file that is a text of its own."""
     try:

@@ -13,7 +13,7 @@ from chainrule.language_model import LanguageModel, load
 from chainrule.recipes import COUNTED, Recipe
 from chainrule.report import number
 
-COUNT_SETTINGS = {"order", "smoothing", "k"}
+COUNT_SETTINGS = {"order", "smoothing", "k", "minimum"}
 NETWORK_SETTINGS = {field.name for field in fields(Recipe)} - COUNT_SETTINGS
 
 
@@ -40,7 +40,7 @@ def card_table(lm: LanguageModel) -> Table:
     kind = card["recipe"]["kind"]
     other = {"layers"} if kind == "window" else {"window"}
     used = {"kind"} | (COUNT_SETTINGS if kind in COUNTED else NETWORK_SETTINGS - other)
-    recipe = {name: value for name, value in card["recipe"].items() if value is not None and name in used}
+    recipe = {name: value for name, value in card["recipe"].items() if value not in (None, (), []) and name in used}
     made = Table(show_header=False, box=None)
     made.add_column(style="bold")
     made.add_column()
@@ -55,6 +55,8 @@ def card_table(lm: LanguageModel) -> Table:
     line("tokens", f"{lm.codec.tokenizer.name}, vocabulary {lm.codec.vocab_size:,}")
     line("corpus", card["corpus"])
     line("split", ", ".join(f"{name} {part['tokens']:,}" for name, part in card["split"].items()))
+    for d in card.get("discounts", []):
+        line(f"discounts, order {d['order']}", f"{d['one']:.4f}, {d['two']:.4f}, {d['more']:.4f}")
     line("recipe", ", ".join(f"{name} {value}" for name, value in recipe.items() if name != "kind"))
     if card["training"]:
         log = card["training"]["log"]

@@ -17,13 +17,14 @@ from chainrule.cli.console import (
     print_json,
     read_corpus,
     seconds,
+    whole_numbers,
 )
 from chainrule.cli.inspect import card_table
 from chainrule.core import InputError, RunError
 from chainrule.data.overlap import TRAINED_ON
 from chainrule.data.tokenizers import NAMES
 from chainrule.language_model import LanguageModel
-from chainrule.recipes import COUNTED, KINDS
+from chainrule.recipes import COUNTED, KINDS, SMOOTHINGS
 from chainrule.tasks.evaluation import LN2
 from chainrule.training.loop import Progress
 
@@ -35,11 +36,20 @@ def train(
     tokenizer: Annotated[str, typer.Option(help=f"{', '.join(NAMES)}.")] = "characters",
     clean: Annotated[bool, typer.Option("--clean", help="Letters a-z only, lower case.")] = False,
     min_freq: Annotated[int, typer.Option(help="Rarer tokens are unknown.")] = 1,
+    vocab_limit: Annotated[int | None, typer.Option(help="Keep so many tokens, the most frequent.")] = None,
     bpe_size: Annotated[int, typer.Option(help="Vocabulary of the BPE tokeniser.")] = 2000,
+    sentences: Annotated[
+        bool, typer.Option("--sentences", help="Every line is a sentence, and its end is predicted.")
+    ] = False,
+    unk: Annotated[str, typer.Option(help="<unk> in the text: an ordinary word, or skip it.")] = "ordinary",
     valid: Annotated[str, typer.Option(help="A fraction or a file to validate on; 0 for none.")] = "0.1",
     test: Annotated[str, typer.Option(help="A fraction or a file to test on; 0 for none.")] = "0.1",
     order: Annotated[int | None, typer.Option(help="Of n-grams; best on validation if left out.")] = None,
-    smoothing: Annotated[str, typer.Option(help="maximum-likelihood, add-k or witten-bell.")] = "witten-bell",
+    smoothing: Annotated[str, typer.Option(help=f"Of n-grams: {', '.join(SMOOTHINGS)}.")] = "witten-bell",
+    minimum: Annotated[
+        str | None,
+        typer.Option(help="Counts from which n-grams of each order are kept, such as 1,1,2."),
+    ] = None,
     k: Annotated[float | None, typer.Option("--k", help="Of add-k smoothing.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Units of a hidden layer.")] = None,
     layers: Annotated[int, typer.Option(help="Recurrent layers.")] = 1,
@@ -87,7 +97,10 @@ def train(
             tokenizer=tokenizer,
             clean=clean,
             min_freq=min_freq,
+            vocab_limit=vocab_limit,
             bpe_size=bpe_size,
+            sentences=sentences,
+            unk=unk,
             valid=parts[0],
             test=parts[1],
             name=loaded.name,
@@ -95,6 +108,7 @@ def train(
             scoring=lambda done: tell(done, "scoring the test part"),
             order=order,
             smoothing=smoothing,
+            minimum=() if minimum is None else whole_numbers(minimum, "--minimum"),
             k=k,
             hidden=hidden,
             layers=layers,
@@ -129,7 +143,11 @@ def train(
 def remarks(lm: LanguageModel) -> list[str]:
     """What a reader of the held-out figures should know."""
     share, tested = lm.card["overlap"], lm.card["split"]["test"]["tokens"]
-    said: list[str] = []
+    said = [
+        f"order {d['order']}: {d['why']}; discounts {d['one']:g}, {d['two']:g}, {d['more']:g} stand in"
+        for d in lm.card["discounts"]
+        if d["why"]
+    ]
     if share is not None and share > TRAINED_ON:
         said.append(f"{share:.0%} of the test part stands in the training text: its figures are not held out")
     if lm.held_out and float(lm.held_out["perplexity"]) >= lm.model.vocab_size > 1 and lm.card["training"]:

@@ -1,15 +1,22 @@
-"""A tokeniser and the vocabulary that belongs to it: strings on one side, ids on the other."""
+"""A tokeniser and the vocabulary that belongs to it: strings on one side, ids on the other.
+
+Read as sentences, a text has the token END after the words of every line, a blank one too.
+"""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int32, Integer
 
 from chainrule.core import InputError
-from chainrule.data.tokenizers import Tokenizer, make_tokenizer
-from chainrule.data.vocabulary import Vocabulary
+from chainrule.data.tokenizers import Space, Tokenizer, make_tokenizer
+from chainrule.data.vocabulary import UNKNOWN, Vocabulary
+
+BEGIN, END = "<s>", "</s>"
+Ids = Int32[np.ndarray, " T"]
 
 
 def letters_only(text: str) -> str:
@@ -22,35 +29,71 @@ def letters_only(text: str) -> str:
 
 @dataclass(frozen=True)
 class Codec:
-    """Text to ids and back. letters_only: whether the book's cleaning comes first."""
+    """Text to ids and back. letters_only: whether the book's cleaning comes first. sentences: whether every
+    line is one, and its end a token."""
 
     tokenizer: Tokenizer
     vocabulary: Vocabulary
     letters_only: bool = False
+    sentences: bool = False
 
     @classmethod
-    def fit(
+    def fit(cls, text: str, tokenizer: str = "characters", **options: Any) -> "Codec":
+        """The tokeniser of that name and its vocabulary, with the options of `fit_encode`."""
+        return cls.fit_encode(text, tokenizer, **options)[0]
+
+    @classmethod
+    def fit_encode(
         cls,
         text: str,
         tokenizer: str = "characters",
         *,
         min_freq: int = 1,
+        vocab_limit: int | None = None,
         bpe_size: int = 2000,
         clean: bool = False,
-    ) -> "Codec":
-        """The tokeniser of that name and its vocabulary, both from the training text alone."""
+        sentences: bool = False,
+        unk: str = "ordinary",
+    ) -> tuple["Codec", Ids]:
+        """The tokeniser of that name and its vocabulary, both from the training text alone; and its ids.
+
+        min_freq, vocab_limit: rarer tokens, and those beyond the most frequent so many, are unknown. unk: what
+        a token `<unk>` of the text is: `ordinary`, a word like others (the unknown symbol then has another
+        name), or `skip`, the unknown symbol, left out of the training text.
+        """
         text = letters_only(text) if clean else text
+        if unk not in ("ordinary", "skip"):
+            raise InputError(f"unk: expected ordinary or skip, got {unk!r}")
+        if clean and sentences:
+            raise InputError("sentences: expected a text that keeps its lines; cleaning joins them")
         splitter = make_tokenizer(tokenizer, text, bpe_size=bpe_size)
         if splitter.alphabet is not None:
-            return cls(splitter, Vocabulary(tuple(splitter.alphabet)), clean)
-        vocabulary = Vocabulary.count(splitter.split(text), min_freq=min_freq)
-        if min_freq > 1 and len(vocabulary) < 2:
+            symbols = (*splitter.alphabet, *([END] if sentences else []))
+            codec = cls(splitter, Vocabulary(symbols), clean, sentences)
+            return codec, codec.encode(text)
+        ids, tokens = _index(splitter, text, sentences)
+        if unk == "skip" and UNKNOWN in tokens:
+            ids = ids[ids != tokens.index(UNKNOWN)]
+        frequency = dict(zip(tokens, np.bincount(ids, minlength=len(tokens)).tolist(), strict=True))
+        vocabulary = Vocabulary.of(
+            frequency,
+            min_freq=min_freq,
+            limit=vocab_limit,
+            reserved=[END] if sentences else [],
+            unknown=UNKNOWN if unk == "skip" else _free(UNKNOWN, frequency),
+        )
+        if min_freq > 1 and len(vocabulary) < 2 + sentences:
             raise InputError(f"min_freq: expected one that leaves a token of the text, got {min_freq}")
-        return cls(splitter, vocabulary, clean)
+        return cls(splitter, vocabulary, clean, sentences), vocabulary.encode(tokens)[ids]
 
     @property
     def vocab_size(self) -> int:
         return len(self.vocabulary)
+
+    @property
+    def end_id(self) -> int | None:
+        """The id of the token that ends a sentence; None where the text is one running text."""
+        return self.vocabulary.ids[END] if self.sentences else None
 
     @property
     def loses(self) -> str | None:
@@ -67,16 +110,67 @@ class Codec:
 
     def split(self, text: str) -> Sequence[str]:
         """The tokens of a text, known or not."""
-        return self.tokenizer.split(self.prepare(text))
+        ids, tokens = self._index(text)
+        return [tokens[i] for i in ids.tolist()]
 
-    def encode(self, text: str) -> Int32[np.ndarray, " T"]:
+    def encode(self, text: str) -> Ids:
         """The ids of a text, unknown tokens as the unknown symbol."""
-        return self.vocabulary.encode(self.split(text))
+        ids, tokens = self._index(text)
+        return self.vocabulary.encode(tokens)[ids]
+
+    def encode_prompt(self, text: str) -> Ids:
+        """The ids of a text that goes on: its last line has no end yet, unless a line end stands there."""
+        ids = self.encode(text)
+        return ids[:-1] if self.sentences and text and not text.endswith("\n") else ids
 
     def decode(self, ids: Integer[np.ndarray, " T"]) -> str:
-        return self.tokenizer.join(self.vocabulary.decode(ids))
+        tokens = self.vocabulary.decode(ids)
+        if not self.sentences:
+            return self.tokenizer.join(tokens)
+        lines: list[list[str]] = [[]]
+        for token in tokens:
+            if token == END:
+                lines.append([])
+            else:
+                lines[-1].append(token)
+        return "\n".join(map(self.tokenizer.join, lines))
 
     def unknown(self, text: str) -> list[str]:
         """The tokens of a text that the vocabulary lacks, each once, in order of appearance."""
         known = self.vocabulary.ids
-        return list(dict.fromkeys(token for token in self.split(text) if token not in known))
+        return [token for token in self._index(text)[1] if token not in known]
+
+    def _index(self, text: str) -> tuple[Ids, list[str]]:
+        return _index(self.tokenizer, self.prepare(text), self.sentences)
+
+
+def _index(tokenizer: Tokenizer, text: str, sentences: bool) -> tuple[Ids, list[str]]:
+    """The tokens as numbers in order of first appearance, and their spellings."""
+    if isinstance(tokenizer, Space):
+        ids, tokens = tokenizer.index(text, line_ends=sentences)
+    else:
+        number: dict[str, int] = {}
+        found: list[int] = []
+        for line in _lines(text) if sentences else [text]:
+            found += [number.setdefault(token, len(number)) for token in tokenizer.split(line)]
+            found += [-1] * sentences
+        ids, tokens = np.array(found, np.int32), list(number)
+    if sentences:
+        reserved = next((token for token in (BEGIN, END) if token in tokens), None)
+        if reserved:
+            raise InputError(f"sentences: expected a text without {BEGIN} and {END}, which are their ends, got {reserved}")
+        ids[ids < 0] = len(tokens)
+        tokens.append(END)
+    return ids, tokens
+
+
+def _lines(text: str) -> list[str]:
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _free(name: str, taken: dict[str, int]) -> str:
+    """The name, in as many more angle brackets as it takes to be nobody else's."""
+    while name in taken:
+        name = f"<{name}>"
+    return name

@@ -8,7 +8,7 @@ from jaxtyping import Int32
 from chainrule.core import InputError
 from chainrule.data.codec import Codec, letters_only
 from chainrule.data.overlap import Fingerprint
-from chainrule.data.partition import split_bounds
+from chainrule.data.partition import Bounds, split_bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +40,24 @@ class Dataset:
 
 
 def split_text(
-    text: str, *, valid: float | str = 0.1, test: float | str = 0.1, clean: bool = False
+    text: str,
+    *,
+    valid: float | str = 0.1,
+    test: float | str = 0.1,
+    clean: bool = False,
+    sentences: bool = False,
 ) -> tuple[str, str, str]:
     """Three contiguous texts: the last `test` of the characters to test, the last `valid` of the rest to
-    validate. The book's cleaning, where asked for, comes before the cut. In place of a fraction stands a
-    text of its own."""
+    validate. The book's cleaning, where asked for, comes before the cut; sentences: the cut is at the end of
+    a line. In place of a fraction stands a text of its own."""
     if clean and text.strip():
         text = letters_only(text)
         if not text.strip():
             raise InputError("text: expected letters a-z, which cleaning keeps, got none")
     fractions = [0.0 if isinstance(part, str) else part for part in (valid, test)]
     ends = split_bounds(len(text), *fractions)
+    if sentences:
+        ends = Bounds(*(end if end >= len(text) else text.find("\n", end - 1) + 1 or len(text) for end in ends))
     return (
         text[: ends.train],
         valid if isinstance(valid, str) else text[ends.train : ends.valid],
@@ -65,10 +72,13 @@ def make_dataset(
     *,
     tokenizer: str = "characters",
     min_freq: int = 1,
+    vocab_limit: int | None = None,
     bpe_size: int = 2000,
     clean: bool = False,
+    sentences: bool = False,
+    unk: str = "ordinary",
 ) -> Dataset:
-    """Three texts as ids; tokeniser and vocabulary come from the training text.
+    """Three texts as ids; tokeniser and vocabulary come from the training text (see `Codec.fit_encode`).
 
     Raises InputError when the training text is empty, or cleaning leaves nothing of it.
     """
@@ -76,5 +86,14 @@ def make_dataset(
     if not parts[0].strip():
         left = "no letters a-z" if train.strip() else "nothing"
         raise InputError(f"training text: expected some text, got {left}")
-    codec = Codec.fit(parts[0], tokenizer, min_freq=min_freq, bpe_size=bpe_size, clean=clean)
-    return Dataset(codec, *(Part(text, codec.encode(text)) for text in parts))
+    codec, ids = Codec.fit_encode(
+        parts[0],
+        tokenizer,
+        min_freq=min_freq,
+        vocab_limit=vocab_limit,
+        bpe_size=bpe_size,
+        clean=clean,
+        sentences=sentences,
+        unk=unk,
+    )
+    return Dataset(codec, Part(parts[0], ids), *(Part(text, codec.encode(text)) for text in parts[1:]))

@@ -9,10 +9,14 @@ are chosen too.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt64
+from jaxtyping import UInt32, UInt64
+
+from chainrule.kernels.native import library
+from chainrule.kernels.words import window_hashes_native
 
 WINDOW = 50  # characters, the length that contamination studies of large models settled on
 KEEP = 1 << 15  # windows, about
+PIECE = 1 << 22  # windows that are hashed at once
 TRAINED_ON = 0.05  # the share above which a text counts as trained on
 _P = np.uint64(0x9E3779B97F4A7C15)
 _P_INVERSE = np.uint64(pow(int(_P), -1, 1 << 64))
@@ -27,25 +31,36 @@ class Fingerprint:
 
     @classmethod
     def of(cls, text: str) -> "Fingerprint":
-        hashes, modulus = window_hashes(text), 1
-        while len(hashes) > modulus * KEEP:
+        modulus = 1
+        while max(0, len(text) - WINDOW + 1) > modulus * KEEP:
             modulus *= 2
-        return cls(np.unique(hashes[hashes % np.uint64(modulus) == 0]), modulus)
+        return cls(np.unique(window_hashes(text, modulus)), modulus)
 
     def share(self, text: str) -> float | None:
         """The share of `text`'s windows that stand in the fingerprinted text; None where none can tell."""
-        hashes = window_hashes(text)
-        hashes = hashes[hashes % np.uint64(self.modulus) == 0]
-        if not len(hashes):
-            return None
-        return float(np.isin(hashes, self.hashes).mean())
+        hashes = window_hashes(text, self.modulus)
+        return float(np.isin(hashes, self.hashes).mean()) if len(hashes) else None
 
 
-def window_hashes(text: str) -> UInt64[np.ndarray, " W"]:
-    """The hash of every window of 50 characters, scrambled so that its low bits are even."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+def window_hashes(text: str, modulus: int = 1) -> UInt64[np.ndarray, " W"]:
+    """The hash of every window of 50 characters, scrambled so that its low bits are even, where it is a
+    multiple of `modulus`, a power of two. Read in pieces, so that a long text is not held four times."""
+    pieces = [text[at : at + PIECE + WINDOW - 1] for at in range(0, max(1, len(text) - WINDOW + 1), PIECE)]
+    return np.concatenate([_piece_hashes(piece, modulus) for piece in pieces])
+
+
+def _piece_hashes(text: str, modulus: int) -> UInt64[np.ndarray, " W"]:
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     if len(codes) < WINDOW:
         return np.empty(0, dtype=np.uint64)
+    if library() is not None:
+        return window_hashes_native(codes, WINDOW, int(_P), modulus)
+    return window_hashes_numpy(codes, modulus)
+
+
+def window_hashes_numpy(codes: UInt32[np.ndarray, " C"], modulus: int) -> UInt64[np.ndarray, " W"]:
+    """The readable twin of the compiled loop."""
+    codes = codes.astype(np.uint64)
     # sums of c_j p^-j make every window one difference; multiplying by p^i brings it to the front
     inverse = _powers(_P_INVERSE, len(codes))
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum((codes + np.uint64(1)) * inverse)])
@@ -54,7 +69,8 @@ def window_hashes(text: str) -> UInt64[np.ndarray, " W"]:
     hashes *= np.uint64(0xBF58476D1CE4E5B9)
     hashes ^= hashes >> np.uint64(27)
     hashes *= np.uint64(0x94D049BB133111EB)
-    return hashes ^ (hashes >> np.uint64(31))
+    hashes ^= hashes >> np.uint64(31)
+    return hashes[hashes % np.uint64(modulus) == 0]
 
 
 def _powers(base: np.uint64, n: int) -> UInt64[np.ndarray, " n"]:

@@ -1,4 +1,4 @@
-"""Text in, tokens out: bytes, characters, words, Chinese words, or sub-words learned from the text.
+"""Text in, tokens out: bytes, characters, words of several kinds, or sub-words learned from the text.
 
 A tokeniser is a value: `split` cuts a text into token strings, `join` puts them together again. Where
 `lossless` holds, join(split(text)) is the text; where not, `loses` says what is gone. `alphabet` lists
@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, cast, runtime_checkable
 
+import numpy as np
 import regex
+from jaxtyping import Int32
 from tokenizers import Tokenizer as BpeModel
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from chainrule.core import FileFormatError, InputError
+from chainrule.kernels.words import split_words
 
-NAMES = ("bytes", "characters", "words", "chinese-words", "bpe")
+NAMES = ("bytes", "characters", "words", "space", "chinese-words", "bpe")
 # \b under the WORD flag is the default word boundary of Unicode Standard Annex 29
 _SEGMENTS = regex.compile(r"(?w)\b")
 _NO_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]")  # scripts
@@ -109,6 +112,31 @@ class Words:
                 out.append(" ")
             out.append(token)
         return "".join(out)
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Space:
+    """What ASCII white space separates, as texts that are tokenised already have it (WikiText, KenLM)."""
+
+    name = "space"
+    loses = "white space"
+    alphabet = None
+
+    def split(self, text: str) -> Sequence[str]:
+        ids, words = self.index(text)
+        return [words[i] for i in ids.tolist()]
+
+    def index(self, text: str, *, line_ends: bool = False) -> tuple[Int32[np.ndarray, " N"], list[str]]:
+        """The words as numbers in order of first appearance, -1 at the end of each line if asked for, and
+        their spellings."""
+        ids, words = split_words(text.encode("utf-8", "surrogatepass"), line_ends=line_ends)
+        return ids, [word.decode("utf-8", "surrogatepass") for word in words]
+
+    def join(self, tokens: Sequence[str]) -> str:
+        return " ".join(tokens)
 
     def settings(self) -> dict[str, Any]:
         return {}
@@ -221,6 +249,8 @@ def make_tokenizer(name: str, text: str, *, bpe_size: int = 2000) -> Tokenizer:
             return Characters()
         case "words":
             return Words()
+        case "space":
+            return Space()
         case "chinese-words":
             return ChineseWords()
         case "bpe":

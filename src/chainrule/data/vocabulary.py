@@ -5,7 +5,7 @@ times is unknown. A closed vocabulary (bytes, BPE) has no unknown symbol.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -34,21 +34,36 @@ class Vocabulary:
         tokens: Iterable[str],
         *,
         min_freq: int = 1,
+        limit: int | None = None,
         reserved: Sequence[str] = (),
         unknown: str | None = UNKNOWN,
     ) -> "Vocabulary":
-        """The vocabulary of a training text."""
+        """The vocabulary of a training text. limit: keep so many, the most frequent, reserved ones not
+        counted."""
+        return cls.of(
+            Counter(tokens), min_freq=min_freq, limit=limit, reserved=reserved, unknown=unknown
+        )
+
+    @classmethod
+    def of(
+        cls,
+        frequency: Mapping[str, int],
+        *,
+        min_freq: int = 1,
+        limit: int | None = None,
+        reserved: Sequence[str] = (),
+        unknown: str | None = UNKNOWN,
+    ) -> "Vocabulary":
+        """The same from how often each token was seen."""
         if min_freq < 1:
             raise InputError(f"min_freq: expected at least 1, got {min_freq}")
-        frequency = Counter(tokens)
+        if limit is not None and limit < 1:
+            raise InputError(f"vocabulary limit: expected at least 1, got {limit}")
         symbols = [*([] if unknown is None else [unknown]), *reserved]
         head: dict[str, None] = dict.fromkeys(symbols)
-        kept = sorted(
-            (token for token, n in frequency.items() if n >= min_freq and token not in head),
-            key=lambda token: (-frequency[token], token),
-        )
-        order = (*head, *kept)
-        return cls(order, unknown, tuple(frequency[token] for token in order))
+        kept = sorted((-n, token) for token, n in frequency.items() if n >= min_freq and token not in head)
+        order = (*head, *(token for _, token in kept[:limit]))
+        return cls(order, unknown, tuple(frequency.get(token, 0) for token in order))
 
     def __len__(self) -> int:
         return len(self.tokens)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core import FileFormatError, InputError, TokenModel
-from chainrule.models.ngram import NgramModel
+from chainrule.models.ngram import BackoffModel, NgramModel
 from chainrule.models.recurrent import RecurrentModel
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowModel
@@ -20,6 +20,8 @@ def pack(model: TokenModel[Any]) -> tuple[str, dict[str, Any], dict[str, Array]]
             return "uniform", {"size": model.size}, {}
         case NgramModel():
             return "ngram", *model.to_arrays()
+        case BackoffModel():
+            return "backoff", *model.to_arrays()
         case WindowModel():
             return "window", *model.to_arrays()
         case RecurrentModel():
@@ -36,6 +38,8 @@ def unpack(family: str, settings: dict[str, Any], arrays: dict[str, Array]) -> T
                 return Uniform(int(settings["size"]))
             case "ngram":
                 return NgramModel.from_arrays(settings, arrays)
+            case "backoff":
+                return BackoffModel.from_arrays(settings, arrays)
             case "window":
                 return WindowModel.from_arrays(settings, arrays)
             case "recurrent":
@@ -51,8 +55,8 @@ def unpack(family: str, settings: dict[str, Any], arrays: dict[str, Array]) -> T
 def describe_state(model: TokenModel[Any]) -> str:
     """What the model's state is, in words."""
     match model:
-        case NgramModel(counts=counts) if counts.order > 1:
-            tokens = counts.order - 1
+        case (NgramModel() | BackoffModel()) if model.order > 1:
+            tokens = model.order - 1
             return f"the last {tokens} tokens" if tokens > 1 else "the last token"
         case WindowModel(window=window):
             return f"the last {window} tokens" if window > 1 else "the last token"
@@ -69,6 +73,8 @@ def size(model: TokenModel[Any]) -> tuple[int, str]:
     match model:
         case NgramModel(counts=counts):
             return len(counts), "n-grams"
+        case BackoffModel(ngrams=ngrams):
+            return sum(ngrams), "n-grams"
         case WindowModel(parameters=parameters) | RecurrentModel(parameters=parameters):
             return sum(array.size for array in parameters.values()), "parameters"
         case _:

@@ -20,7 +20,7 @@ from chainrule.core import CanBeSilent, InputError, TokenModel, take_rows
 
 Array = np.ndarray
 Tokens = Integer[Array, " T"]
-LN2 = math.log(2)
+LN2, LN10 = math.log(2), math.log(10)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TextCounts:
 class Evaluation:
     """What a text costs a model. tokeniser and loses: what its tokens are, and what of the text they lack.
 
-    unknown: tokens that were scored as the unknown symbol. silent: tokens before which the model had
+    unknown, unknown_nats: tokens that were scored as the unknown symbol, and what they cost. silent: tokens before which the model had
     nothing to say and was taken as uniform.
     """
 
@@ -52,6 +52,13 @@ class Evaluation:
     loses: str | None = None
     unknown: int = 0
     silent: int = 0
+    unknown_nats: float = 0.0
+
+    @property
+    def perplexity_known(self) -> float:
+        """Per token, over the tokens that are not unknown: what others print as without OOVs."""
+        known = self.tokens - self.unknown
+        return _exp((self.nats - self.unknown_nats) / known) if known else math.nan
 
     @property
     def perplexity(self) -> float:
@@ -98,6 +105,7 @@ class Evaluation:
             "bytes": self.counts.bytes,
             "nats": finite_or_name(self.nats),
             "perplexity": finite_or_name(self.perplexity),
+            "perplexity_known": finite_or_name(self.perplexity_known),
             "perplexity_per_word": finite_or_name(self.perplexity_per_word),
             "bits_per_token": finite_or_name(self.bits_per_token),
             "bits_per_character": finite_or_name(self.bits_per_character),
@@ -214,7 +222,13 @@ def evaluate(
     loses: str | None = None,
     unknown_id: int | None = None,
 ) -> Evaluation:
-    """The evaluation of a text whose tokens cost `nats`, read as one row."""
+    """The evaluation of a text whose tokens cost `nats`, read as one row.
+
+    Raises InputError for a model whose scores are no probabilities.
+    """
+    if not getattr(model, "normalised", True):
+        raise InputError("perplexity: expected probabilities; this model's scores only rank, they do not sum to 1")
+    unknown = tokens == unknown_id  # nowhere, where there is no such id
     silent = 0
     if isinstance(model, CanBeSilent):
         silent = int(model.silent(model.start(1), tokens[None]).sum())
@@ -224,8 +238,9 @@ def evaluate(
         counts=counts,
         tokenizer=tokenizer,
         loses=loses,
-        unknown=0 if unknown_id is None else int((tokens == unknown_id).sum()),
+        unknown=int(np.count_nonzero(unknown)),
         silent=silent,
+        unknown_nats=float(nats[unknown].sum()) if unknown_id is not None else 0.0,
     )
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Bool, Float64, Integer
 
 from chainrule.core import TokenModel, check_tokens
-from chainrule.models.ngram.counts import ABSENT, NgramCounts, counts_from_arrays, counts_to_arrays
-from chainrule.models.ngram.smoothing import MaximumLikelihood, Smoothing, make_smoothing
+from chainrule.models.ngram.counts import NgramCounts, counts_from_arrays, counts_to_arrays
+from chainrule.models.ngram.history import ABSENT, History, advanced, after, beginning
+from chainrule.models.ngram.smoothing import MaximumLikelihood, Smoothing, StupidBackoff, make_smoothing
 
 Array = np.ndarray
-History = Integer[Array, "B H"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,73 +31,61 @@ class NgramModel(TokenModel[History]):
         return self.counts.vocab_size
 
     @property
+    def normalised(self) -> bool:
+        """False for scores that are no probabilities."""
+        return not isinstance(self.smoothing, StupidBackoff)
+
+    @property
     def order(self) -> int:
         return self.counts.order
 
     def start(self, batch: int) -> History:
-        """No token yet: ABSENT in every place."""
-        return np.full((batch, self.order - 1), ABSENT, dtype=np.int64)
+        """No token yet, or the beginning of a sentence."""
+        return beginning(batch, self.order, self.vocab_size, self.counts.end)
 
     def advance(self, state: History, items: Integer[Array, " B"]) -> History:
-        check_tokens(items, self.vocab_size)
-        return np.concatenate([state, items[:, None].astype(np.int64)], axis=1)[:, 1:]
+        return advanced(state, check_tokens(items, self.vocab_size), self.vocab_size, self.counts.end)
 
     def predict(self, state: History) -> Float64[Array, "B V"]:
-        contexts = self._contexts_of(state)
         batch = len(state)
+        contexts, _ = self.counts.walk(state, np.zeros((batch, 1), np.int64))
         hits = np.zeros((self.order, batch, self.vocab_size), dtype=np.int64)
         for k, level in enumerate(self.counts.levels):
-            for row in np.flatnonzero(contexts[k] != ABSENT):
-                at = slice(*level.first[contexts[k, row] : contexts[k, row] + 2])
-                hits[k, row, level.keys[at] % self.vocab_size] = level.counts[at]
-        totals, types = self._evidence(contexts[..., None])
-        return self._log(hits, totals, types, _known(state)[:, None])
+            for row in np.flatnonzero(contexts[k, :, 0] != ABSENT):
+                at = slice(*level.first[contexts[k, row, 0] : contexts[k, row, 0] + 2])
+                predicted = level.tokens[at] < self.vocab_size  # all but what begins a sentence
+                hits[k, row, level.tokens[at][predicted]] = level.counts[at][predicted]
+        totals, types = self._evidence(contexts)
+        return self._log(hits, totals, types, self._depth(state, 1))
 
     def score(self, state: History, tokens: Integer[Array, "B T"]) -> tuple[Float64[Array, "B T"], History]:
         """All positions at once: a look-up a level finds the counts of every context length."""
         check_tokens(tokens, self.vocab_size)
-        contexts, ends, depth, after = self._along(state, tokens)
-        hits = np.stack(
-            [
-                np.where(end == ABSENT, 0, level.counts[end])
-                for level, end in zip(self.counts.levels, ends, strict=True)
-            ]
-        )
+        contexts, ends = self.counts.walk(state, tokens)
+        levels = zip(self.counts.levels, ends, strict=True)
+        hits = np.stack([np.where(end == ABSENT, 0, level.counts[end]) for level, end in levels])
         totals, types = self._evidence(contexts)
-        return self._log(hits, totals, types, depth), after
+        log_probs = self._log(hits, totals, types, self._depth(state, tokens.shape[1], tokens))
+        return log_probs, after(state, tokens, self.vocab_size, self.counts.end)
 
     def silent(self, state: History, tokens: Integer[Array, "B T"]) -> Bool[Array, "B T"]:
         """Where maximum likelihood stands at 0/0, its context never having been followed by anything."""
         if not isinstance(self.smoothing, MaximumLikelihood):
             return np.zeros(tokens.shape, dtype=bool)
-        contexts, _, depth, _ = self._along(state, tokens)
+        contexts, _ = self.counts.walk(state, tokens)
         totals, _ = self._evidence(contexts)
+        depth = self._depth(state, tokens.shape[1], tokens)
         return np.take_along_axis(totals, depth[None], axis=0)[0] == 0
 
-    def _contexts_of(self, state: History) -> Integer[Array, "n B"]:
-        """The index of the context of each length 0..n-1 that ends a state."""
-        batch = len(state)
-        contexts = np.zeros((self.order, batch), dtype=np.int64)
-        for k in range(1, self.order):
-            here = np.zeros(batch, dtype=np.int64)
-            for level, column in zip(self.counts.levels[:k], range(-k, 0), strict=True):
-                here = level.find(here, state[:, column])
-            contexts[k] = here
-        return contexts
-
-    def _along(
-        self, state: History, tokens: Integer[Array, "B T"]
-    ) -> tuple[Integer[Array, "n B T"], list[Array], Integer[Array, "B T"], History]:
-        """For every token: contexts of each length, n-grams of each length, known depth; state after."""
-        ends = self.counts.walk(state, tokens)
-        contexts = np.zeros((self.order, *tokens.shape), dtype=np.int64)
-        if tokens.shape[1]:
-            contexts[:, :, 0] = self._contexts_of(state)
-        for k, end in enumerate(ends[:-1], 1):
-            contexts[k, :, 1:] = end[:, :-1]
-        depth = np.minimum(_known(state)[:, None] + np.arange(tokens.shape[1]), self.order - 1)
-        line = np.concatenate([state, tokens.astype(np.int64)], axis=1)
-        return contexts, ends, depth, line[:, line.shape[1] - (self.order - 1) :]
+    def _depth(self, state: History, steps: int, tokens: Integer[Array, "B T"] | None = None) -> Array:
+        """How many tokens before each of the next `steps` there are to condition on, n-1 at most."""
+        known = np.repeat((state != ABSENT).sum(axis=1)[:, None], steps, axis=1) + np.arange(steps)
+        if tokens is not None and self.counts.end is not None and steps > 1:
+            at = np.arange(1, steps)
+            ended = np.where(tokens[:, :-1] == self.counts.end, at, 0)
+            since = np.maximum.accumulate(ended, axis=1)
+            known[:, 1:] = np.where(since > 0, at - since + 1, known[:, 1:])
+        return np.minimum(known, self.order - 1)
 
     def _evidence(self, contexts: Integer[Array, " n *Q"]) -> tuple[Integer[Array, " n *Q"], ...]:
         absent = contexts == ABSENT
@@ -111,15 +99,11 @@ class NgramModel(TokenModel[History]):
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Settings and arrays that `from_arrays` makes the same model of."""
-        settings = {"vocab_size": self.vocab_size, "order": self.order, **self.smoothing.settings()}
-        return settings, counts_to_arrays(self.counts)
+        shape = {"vocab_size": self.vocab_size, "order": self.order, "end": self.counts.end}
+        return {**shape, **self.smoothing.settings()}, counts_to_arrays(self.counts)
 
     @classmethod
     def from_arrays(cls, settings: dict[str, Any], arrays: dict[str, Array]) -> "NgramModel":
-        counts = counts_from_arrays(arrays, int(settings["vocab_size"]), int(settings["order"]))
+        shape = int(settings["vocab_size"]), int(settings["order"]), settings["end"]
+        counts = counts_from_arrays(arrays, *shape)
         return cls(counts, make_smoothing(settings["smoothing"], settings.get("k", 1.0)))
-
-
-def _known(state: History) -> Integer[Array, " B"]:
-    """How many tokens of the history there are."""
-    return (state != ABSENT).sum(axis=1)

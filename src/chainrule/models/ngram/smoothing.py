@@ -16,6 +16,7 @@ from jaxtyping import Float64, Integer
 from chainrule.core import InputError
 
 Array = np.ndarray
+COUNTED = ("maximum-likelihood", "add-k", "witten-bell", "stupid-backoff")
 
 
 @runtime_checkable
@@ -116,6 +117,36 @@ class WittenBell:
         return {"smoothing": "witten-bell"}
 
 
+@dataclass(frozen=True)
+class StupidBackoff:
+    """S(w | h) = c(h w) / c(h .) where h w was seen, else 0.4 S(w | h') (Brants et al. 2007, eq. 5).
+
+    Scores for ranking: they do not sum to 1, and a token that was never seen scores 0.
+    """
+
+    factor: float = 0.4
+
+    name = "stupid backoff"
+
+    def probabilities(
+        self,
+        hits: Integer[Array, " n *Q"],
+        totals: Integer[Array, " n *Q2"],
+        types: Integer[Array, " n *Q2"],
+        depth: Integer[Array, "*Q2"],
+        vocab_size: int,
+    ) -> Float64[Array, "*Q"]:
+        del types, vocab_size
+        scores = np.zeros(hits.shape[1:])
+        for k, (hit, total) in enumerate(zip(hits, totals, strict=True)):
+            lower = np.where(depth >= k, self.factor, 1.0) * scores if k else scores
+            scores = np.where(hit > 0, hit / np.maximum(total, 1), lower)
+        return scores
+
+    def settings(self) -> dict[str, Any]:
+        return {"smoothing": "stupid-backoff"}
+
+
 def _at_depth(values: Integer[Array, " n *Q"], depth: Integer[Array, "*Q2"]) -> Integer[Array, "*Q"]:
     return np.take_along_axis(values, depth[None], axis=0)[0]
 
@@ -129,5 +160,7 @@ def make_smoothing(name: str, k: float = 1.0) -> Smoothing:
             return AddK(k)
         case "witten-bell":
             return WittenBell()
+        case "stupid-backoff":
+            return StupidBackoff()
         case _:
-            raise InputError(f"smoothing: expected maximum-likelihood, add-k or witten-bell, got {name!r}")
+            raise InputError(f"smoothing: expected one of {', '.join(COUNTED)}, got {name!r}")

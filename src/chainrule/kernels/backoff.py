@@ -1,0 +1,265 @@
+"""Reading and making backoff models: log p(w | h) = log_prob(h w), or backoff(h) + log p(w | h').
+
+h' is h without its first token. A level is a trie's: the n-grams that extend context c stand at first[c] to
+first[c + 1], their last tokens rising; level 1 holds the alphabet, token t at t. Where codes are given, they
+choose among 256 values. After the token `end` a sentence begins anew, with the context token vocab_size.
+
+Shape letters: B rows, T time, V vocabulary, H = n - 1 tokens of history, U n-grams, C contexts.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from ctypes import c_int32, c_int64, c_void_p
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int32, UInt8, UInt32
+
+from chainrule.kernels.native import call, cores, in_threads, library
+
+Array = np.ndarray
+ABSENT = -1
+APART = 20_000  # tokens that are worth a thread of their own
+
+
+class LevelArrays(NamedTuple):
+    """One order of a backoff model. log_probs, backoffs: [U], or the 256 values that the codes [U] choose."""
+
+    tokens: Int32[Array, " U"]
+    first: UInt32[Array, " C_plus_1"]
+    log_probs: Float32[Array, " P"]
+    backoffs: Float32[Array, " Q"] | None = None
+    prob_codes: UInt8[Array, " U"] | None = None
+    backoff_codes: UInt8[Array, " U"] | None = None
+
+    def log_prob(self, at: Any) -> Any:
+        return self.log_probs[at if self.prob_codes is None else self.prob_codes[at]]
+
+    def backoff(self, at: Any) -> Any:
+        assert self.backoffs is not None
+        return self.backoffs[at if self.backoff_codes is None else self.backoff_codes[at]]
+
+
+class _Level(ctypes.Structure):
+    _fields_ = [  # noqa: RUF012 - as ctypes has it
+        *((name, c_void_p) for name in LevelArrays._fields),
+        ("size", c_int64),
+        ("contexts", c_int64),
+    ]
+
+
+class Table(NamedTuple):
+    """Levels as the compiled loops read them, and the arrays that must stay alive for it."""
+
+    levels: Sequence[LevelArrays]
+    vocab_size: int
+    end: int
+    structure: Any
+
+    @property
+    def order(self) -> int:
+        return len(self.levels)
+
+
+def table(levels: Sequence[LevelArrays], vocab_size: int, end: int | None) -> Table:
+    """A table of the levels, made once a model."""
+    rows: list[_Level] = []
+    for level in levels:
+        places = (None if array is None else array.ctypes.data for array in level)
+        rows.append(_Level(*places, len(level.tokens), len(level.first) - 1))
+    return Table(levels, vocab_size, ABSENT if end is None else end, (_Level * len(rows))(*rows))
+
+
+def score(
+    made: Table, history: Int32[Array, "B H"], tokens: Int32[Array, "B T"]
+) -> tuple[Float64[Array, "B T"], UInt8[Array, "B T"]]:
+    """Log-probability of every token after the history and all before it, and the order it was found in."""
+    if library() is None:
+        return score_numpy(made, history, tokens)
+    return score_native(made, history, tokens)
+
+
+def score_native(
+    made: Table, history: Int32[Array, "B H"], tokens: Int32[Array, "B T"]
+) -> tuple[Float64[Array, "B T"], UInt8[Array, "B T"]]:
+    """Long rows are read by several threads at once: where one begins, its history is known from the text."""
+    log_probs, matched = np.empty(tokens.shape), np.empty(tokens.shape, np.uint8)
+    length = tokens.shape[1]
+    pieces = min(cores(), max(1, length // APART))
+    tasks: list[tuple[Any, ...]] = []
+    for row in range(len(tokens)):
+        for low, high in _cuts(length, pieces):
+            before = history_after(history[row], tokens[row, :low], made)
+            tasks.append((tokens[row, low:high], before, log_probs[row, low:high], matched[row, low:high]))
+
+    def work(some: Array, before: Array, out: Array, orders: Array) -> None:
+        sizes = c_int32(made.order), made.vocab_size, made.end
+        call("score", made.structure, *sizes, before, some, len(some), out, orders)
+
+    if tokens.size < 2 * APART:
+        for task in tasks:
+            work(*task)
+    else:
+        in_threads(work, tasks)
+    return log_probs, matched
+
+
+def _cuts(length: int, pieces: int) -> list[tuple[int, int]]:
+    edges = [length * piece // pieces for piece in range(pieces + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def history_after(history: Int32[Array, " H"], tokens: Int32[Array, " T"], made: Table) -> Int32[Array, " H"]:
+    """The last H tokens of a history and what followed it; none from before the sentence."""
+    size = len(history)
+    if not size:
+        return history
+    line = np.concatenate([history, tokens[max(0, len(tokens) - size) :]])[-size:].astype(np.int32)
+    ended = np.flatnonzero(line == made.end) if made.end >= 0 else ()
+    if len(ended):
+        kept = line[int(ended[-1]) + 1 :]
+        line = np.full(size, ABSENT, np.int32)
+        line[size - len(kept) :] = kept
+        if len(kept) < size:
+            line[size - len(kept) - 1] = made.vocab_size
+    return line
+
+
+def score_numpy(
+    made: Table, history: Int32[Array, "B H"], tokens: Int32[Array, "B T"]
+) -> tuple[Float64[Array, "B T"], UInt8[Array, "B T"]]:
+    """The readable twin of `score_native`."""
+    log_probs, matched = np.empty(tokens.shape), np.empty(tokens.shape, np.uint8)
+    for row, line in enumerate(tokens):
+        before = history[row]
+        for t, token in enumerate(line.tolist()):
+            contexts = contexts_of(made, before)
+            total = 0.0
+            for k in range(len(contexts), 0, -1):
+                context = contexts[k - 1]
+                at = find(made, k, context, token)
+                if at != ABSENT:
+                    log_probs[row, t], matched[row, t] = total + float(made.levels[k - 1].log_prob(at)), k
+                    break
+                if k > 1 and context != ABSENT:
+                    total += float(made.levels[k - 2].backoff(context))
+            else:
+                log_probs[row, t], matched[row, t] = -np.inf, 1
+            before = history_after(before, line[t : t + 1], made)
+    return log_probs, matched
+
+
+def contexts_of(made: Table, history: Int32[Array, " H"]) -> list[int]:
+    """The slots of the contexts of length 0 to n - 1 that end a history, ABSENT where not listed."""
+    contexts = [0] + [ABSENT] * (made.order - 1)
+    for token in history.tolist():
+        if token >= 0:
+            ends = [find(made, k, contexts[k - 1], token) for k in range(1, made.order)]
+            contexts = [0, *ends]
+    return contexts
+
+
+def find(made: Table, k: int, context: int, token: int) -> int:
+    """The slot of the k-gram that extends a context by a token, or ABSENT."""
+    level = made.levels[k - 1]
+    if k == 1:
+        return token if 0 <= token < len(level.tokens) else ABSENT
+    if context == ABSENT:
+        return ABSENT
+    low, high = children(level, context)
+    at = low + int(np.searchsorted(level.tokens[low:high], token))
+    return at if at < high and level.tokens[at] == token else ABSENT
+
+
+def children(level: LevelArrays, context: int) -> tuple[int, int]:
+    """The slots that extend a context: from, up to. Offsets of a damaged file are kept inside the arrays."""
+    high = min(int(level.first[context + 1]), len(level.tokens))
+    return min(int(level.first[context]), high), high
+
+
+def predict(made: Table, history: Int32[Array, "B H"]) -> Float64[Array, "B V"]:
+    """Log-probabilities of every token after each history."""
+    if library() is None:
+        return predict_numpy(made, history)
+    return predict_native(made, history)
+
+
+def predict_native(made: Table, history: Int32[Array, "B H"]) -> Float64[Array, "B V"]:
+    """One pass over the vocabulary and one over the listed extensions of each context."""
+    out = np.empty((len(history), made.vocab_size))
+    for row, before in zip(out, history, strict=True):
+        call("predict", made.structure, c_int32(made.order), made.vocab_size, made.end, before, row)
+    return out
+
+
+def predict_numpy(made: Table, history: Int32[Array, "B H"]) -> Float64[Array, "B V"]:
+    """The readable twin of `predict_native`."""
+    out = np.empty((len(history), made.vocab_size))
+    for row, before in enumerate(history):
+        contexts = contexts_of(made, before)
+        out[row] = made.levels[0].log_prob(np.arange(made.vocab_size))
+        for k in range(2, made.order + 1):
+            if contexts[k - 1] != ABSENT:
+                level = made.levels[k - 1]
+                out[row] += float(made.levels[k - 2].backoff(contexts[k - 1]))
+                some = slice(*children(level, contexts[k - 1]))
+                out[row, level.tokens[some]] = level.log_prob(np.arange(some.start, some.stop))
+    return out
+
+
+class Interpolated(NamedTuple):
+    """One level's probabilities, their logarithms, and the backoffs of the level below, in nats."""
+
+    probs: Float64[Array, " U"]
+    log_probs: Float32[Array, " U"]
+    backoffs: Float32[Array, " C"]
+
+
+def interpolate_native(
+    first: UInt32[Array, " C_plus_1"],
+    counts: UInt32[Array, " U"],
+    kept: UInt8[Array, " U"] | None,
+    discounts: Float64[Array, " 4"],
+    types: bool,
+    lower: Float64[Array, " L"],
+    links: UInt32[Array, " U"],
+) -> Interpolated:
+    """p(w | h) = (c - D(c)) / total + backoff(h) p(w | h'), backoff(h) = sum over w of D(c) / total.
+
+    discounts: D of counts 0, 1, 2, and 3 or more. kept: 0 for an n-gram that is to go: its whole count is
+    discounted. types: Witten & Bell's: as many again as there are different tokens after h join the
+    discounts and the total. lower, links: the probabilities of the level below, and where h' w is in it.
+    """
+    contexts, size = len(first) - 1, len(counts)
+    made = Interpolated(np.empty(size), np.empty(size, np.float32), np.empty(contexts, np.float32))
+
+    def work(low: int, high: int) -> None:
+        weights = counts, kept, discounts, c_int32(types), lower, links
+        call("interpolate", first, low, high, *weights, made.probs, made.backoffs, made.log_probs)
+
+    in_threads(work, _cuts(contexts, cores() if contexts > APART else 1))
+    return made
+
+
+def interpolate_numpy(
+    first: UInt32[Array, " C_plus_1"],
+    counts: UInt32[Array, " U"],
+    kept: UInt8[Array, " U"] | None,
+    discounts: Float64[Array, " 4"],
+    types: bool,
+    lower: Float64[Array, " L"],
+    links: UInt32[Array, " U"],
+) -> Interpolated:
+    """The readable twin of `interpolate_native`."""
+    fanout = np.diff(first.astype(np.int64))
+    context = np.repeat(np.arange(len(fanout)), fanout)
+    less = discounts[np.minimum(counts, 3)]
+    if kept is not None:
+        less = np.where(kept, less, counts)
+    kinds = np.bincount(context, counts > 0, len(fanout)) if types else 0
+    total = np.bincount(context, counts, len(fanout)) + kinds
+    mass = np.bincount(context, less, len(fanout)) + kinds
+    weight = np.divide(mass, total, out=np.ones(len(fanout)), where=total > 0)
+    probs = (counts - less) / total[context] + weight[context] * lower[links]
+    with np.errstate(divide="ignore"):
+        return Interpolated(probs, np.log(probs).astype(np.float32), np.log(weight).astype(np.float32))

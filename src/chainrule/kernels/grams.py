@@ -1,0 +1,139 @@
+"""The n-grams of a text, all orders in one sort: a trie with the extensions of a context side by side.
+
+    level 1   a  b  c            every token of the vocabulary, seen or not
+    level 2   aa ab | ba | ca    an n-gram is a slot: its last token, and whose child it is, by `first`
+    level 3   aab | aba | ...    links: the n-gram without its first token, one level below (aab -> ab)
+
+room[p]: how many tokens from position p on belong to the same row, `order` at most.
+
+Shape letters: N tokens, V tokens of the alphabet, U n-grams of a level, C contexts (n-grams one level below).
+"""
+
+from ctypes import c_int32, c_int64
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int32, UInt8, UInt32
+
+from chainrule.kernels.native import call, check_memory, cores, in_threads
+
+Array = np.ndarray
+Line = Int32[Array, " N"]
+Room = UInt8[Array, " N"]
+
+
+class GramLevel(NamedTuple):
+    """The n-grams of one order, in the order of their tokens."""
+
+    tokens: Int32[Array, " U"]
+    first: UInt32[Array, " C_plus_1"]
+    counts: UInt32[Array, " U"]
+    links: UInt32[Array, " U"]
+
+
+def sentences_native(ids: Line, begin: int, end: int, order: int) -> tuple[Array, Array]:
+    """`begin` before every sentence, which `end` ends; and the room from each position on."""
+    longest = 2 * len(ids)  # virtual: what is not written takes no memory
+    line, room = np.empty(longest, np.int32), np.empty(longest, np.uint8)
+    made: int = call(
+        "sentences", ids, len(ids), c_int32(begin), c_int32(end), c_int32(order), line, room,
+        returns=c_int64,
+    )  # fmt: skip
+    return line[:made], room[:made]
+
+
+def sentences_numpy(ids: Line, begin: int, end: int, order: int) -> tuple[Array, Array]:
+    """The readable twin of `sentences_native`."""
+    starts = np.flatnonzero(np.concatenate([[True], ids[:-1] == end])) if len(ids) else np.empty(0, np.int64)
+    line = np.insert(ids, starts, begin).astype(np.int32)
+    stops = np.append(starts[1:] + np.arange(1, len(starts)), len(line))  # one past the last of each
+    left = np.repeat(stops, np.diff(stops, prepend=0)) - np.arange(len(line)) if len(line) else line
+    return line, np.minimum(left, order).astype(np.uint8)
+
+
+def levels_native(line: Line, room: Room, vocab_size: int, order: int) -> list[GramLevel]:
+    """Every level; ids of `line` are below vocab_size, positions fit 32 bits, order is at most 255."""
+    n, wide = len(line), c_int32
+    positions, ends = np.empty(n, np.uint32), np.zeros(vocab_size + 1, np.int64)
+    shared, rooms = np.empty(n, np.uint8), np.empty(n, np.uint8)
+    call("bucket", line, n, vocab_size, ends, positions)
+    bits = max(1, int(vocab_size).bit_length())
+    pieces = 8 * cores() if n > 10_000 else 1
+    cuts = np.unique(np.searchsorted(ends, np.linspace(0, n, pieces + 1)[1:-1]))
+    bounds = [0, *cuts.tolist(), vocab_size]
+
+    def sort(low: int, high: int) -> None:
+        arguments = (line, room, wide(order), wide(bits), ends, low, high, positions, shared, rooms)
+        check_memory(call("sort", *arguments, returns=wide))
+
+    in_threads(sort, list(zip(bounds[:-1], bounds[1:], strict=True)))
+    sizes = np.empty(order, np.int64)
+    call("level_sizes", shared, rooms, n, wide(order), sizes)
+    size = [int(s) for s in sizes]
+
+    def level(k: int) -> tuple[Array, ...]:
+        tokens, counts, stands = (np.empty(size[k - 1], kind) for kind in (np.int32, np.uint32, np.uint32))
+        above = np.zeros(size[k - 1] + 1, np.uint32) if k < order else None
+        call("level", line, positions, shared, rooms, n, wide(k), tokens, counts, stands, above)
+        return tokens, counts, stands, above if above is not None else np.empty(0, np.uint32)
+
+    made = in_threads(level, [(k,) for k in range(order, 0, -1)])[::-1]
+
+    def links(k: int) -> Array:
+        stands = made[k - 1][2]
+        if k == 2:
+            return made[1][0].astype(np.uint32)
+        out = np.empty(len(stands), np.uint32)
+        check_memory(
+            call("links", positions, shared, rooms, n, wide(k - 1), stands, len(stands), out, returns=wide)
+        )
+        return out
+
+    linked = in_threads(links, [(k,) for k in range(order, 1, -1)])[::-1]
+    levels = [_alphabet(made[0][0], made[0][1], vocab_size)]
+    for k in range(2, order + 1):
+        first = made[k - 2][3]
+        if k == 2:  # from the tokens seen to all of them
+            first = first[np.searchsorted(made[0][0], np.arange(vocab_size + 1))]
+        levels.append(GramLevel(made[k - 1][0], first, made[k - 1][1], linked[k - 2]))
+    return levels
+
+
+def levels_numpy(line: Line, room: Room, vocab_size: int, order: int) -> list[GramLevel]:
+    """The readable twin of `levels_native`: a k-gram is the (k-1)-gram where it starts, and one token more."""
+    seen, counts = np.unique(line, return_counts=True)
+    levels = [_alphabet(seen.astype(np.int32), counts.astype(np.uint32), vocab_size)]
+    node = line.astype(np.int64)  # the (k-1)-gram that starts at each position
+    for k in range(2, order + 1):
+        starts = np.flatnonzero(room >= k)
+        keys = node[starts] * vocab_size + line[starts + k - 1]
+        found, stands, inverse, counts = np.unique(
+            keys, return_index=True, return_inverse=True, return_counts=True
+        )
+        contexts, tokens = np.divmod(found, vocab_size)
+        first = np.searchsorted(contexts, np.arange(len(levels[-1].tokens) + 1))
+        links = node[starts[stands] + 1]
+        columns = tokens.astype(np.int32), *(a.astype(np.uint32) for a in (first, counts, links))
+        levels.append(GramLevel(*columns))
+        node[starts] = inverse
+    return levels
+
+
+def _alphabet(tokens: Array, counts: Array, vocab_size: int) -> GramLevel:
+    """Level 1: all tokens, those that were not seen with a count of 0."""
+    every = np.zeros(vocab_size, np.uint32)
+    every[tokens] = counts
+    first = np.array([0, vocab_size], np.uint32)
+    return GramLevel(np.arange(vocab_size, dtype=np.int32), first, every, np.zeros(vocab_size, np.uint32))
+
+
+def tally_native(links: UInt32[Array, " U"], size: int) -> UInt32[Array, " C"]:
+    """How many links lead to each slot."""
+    out = np.zeros(size, np.uint32)
+    call("tally", links, len(links), out)
+    return out
+
+
+def tally_numpy(links: UInt32[Array, " U"], size: int) -> UInt32[Array, " C"]:
+    """The readable twin of `tally_native`."""
+    return np.bincount(links, minlength=size).astype(np.uint32)

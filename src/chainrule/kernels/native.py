@@ -1,0 +1,71 @@
+"""The compiled loops, where they could be compiled at install: one library of C functions over plain arrays.
+
+CHAINRULE_NATIVE=0 in the environment leaves it alone; the NumPy twins then do the same work, slower.
+"""
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The library, or None where there is none."""
+    path = Path(__file__).with_name("_native.so")
+    if os.environ.get("CHAINRULE_NATIVE", "1") == "0" or not path.exists():
+        return None
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:  # built for another machine
+        return None
+
+
+def call(name: str, *arguments: Any, returns: Any = None) -> Any:
+    """A function of the library. Arrays go as their addresses, int as int64; other types say so themselves."""
+    found = library()
+    if found is None:
+        raise RuntimeError("compiled kernels: expected a library, found none")
+    function = found["chainrule_" + name]  # a new object each time, so threads do not share its types
+    function.restype = returns
+    return function(*map(_plain, arguments))
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case np.ndarray():
+            if not value.flags.c_contiguous:
+                raise ValueError("compiled kernels: expected arrays in C order")
+            return ctypes.c_void_p(value.ctypes.data)
+        case int():
+            return ctypes.c_int64(value)
+        case None:
+            return ctypes.c_void_p(None)
+        case _:
+            return value
+
+
+def cores() -> int:
+    """How many threads are worth starting: ctypes lets go of the interpreter during a call."""
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def in_threads(work: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """work(*task) for every task, a thread a core; results in order, the first error raised."""
+    if len(tasks) < 2 or cores() < 2:
+        return [work(*task) for task in tasks]
+    with ThreadPoolExecutor(cores()) as pool:
+        return [future.result() for future in [pool.submit(work, *task) for task in tasks]]
+
+
+def check_memory(status: int) -> None:
+    """Raises MemoryError when a compiled function ran out of it."""
+    if status:
+        raise MemoryError("compiled kernels: not enough memory")
