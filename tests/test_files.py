@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import json
 import os
 import stat
+import struct
 import subprocess
 import sys
 import zipfile
@@ -14,11 +16,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as pack_tensors
 
 import chainrule.files
 from chainrule.core import FileFormatError, InputError, RunError
-from chainrule.files import check_output, read_arrays, write_arrays, write_text, written_aside
+from chainrule.files import check_output, read_arrays, verify, write_arrays, write_text, written_aside
 
 ARRAYS = {
     "weights": np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3),
@@ -170,9 +173,9 @@ def zip_file() -> bytes:
         (pack_tensors({"a": np.zeros(2)}), "a safetensors file of another program"),
         (pack_tensors({"a": np.zeros(1)}, {"format": "pt"}), "a safetensors file of another program"),
         (pack_tensors({}, {"chainrule": "[]"}), "a safetensors file of another program, or a damaged file"),
-        (pack_tensors({}, {"chainrule": "{}"}), "expected file format 1, got None"),
-        (pack_tensors({}, {"chainrule": '{"format": 1}'}), "the file is damaged"),
-        (pack_tensors({}, {"chainrule": '{"format": 1, "header": "{}", "sha256": ""}'}), "their checksum"),
+        (pack_tensors({}, {"chainrule": "{}"}), "expected file format 2, got None"),
+        (pack_tensors({}, {"chainrule": '{"format": 2}'}), "the file is damaged"),
+        (pack_tensors({}, {"chainrule": '{"format": 2, "header": "{}", "tables": {}, "sha256": ""}'}), "their checksum"),
     ],
     ids=["zip", "gzip", "png", "empty", "short", "text", "no metadata", "a list", "no json", "deep json",
          "another program", "another program's format", "another's key", "no format", "no header",
@@ -190,10 +193,10 @@ def test_foreign_files_are_refused_by_name(tmp_path: Path, data: bytes, message:
 
 def test_a_newer_format_is_refused_by_its_number(model_file: Path) -> None:
     data = model_file.read_bytes()
-    newer = data.replace(b'\\"format\\": 1', b'\\"format\\": 2')
+    newer = data.replace(b'\\"format\\": 2', b'\\"format\\": 3')
     assert newer != data
     model_file.write_bytes(newer)
-    with pytest.raises(FileFormatError, match="expected file format 1, got 2: made by another version"):
+    with pytest.raises(FileFormatError, match="expected file format 2, got 3: made by another version"):
         read_arrays(model_file)
 
 
@@ -336,3 +339,75 @@ def test_a_full_disk_leaves_the_old_file(model_file: Path) -> None:
     assert model_file.read_bytes() == before
     assert page.read_text() == "old"
     assert names_in(model_file.parent) == ["model", "page.html"]
+
+
+TABLES = {"codes": np.arange(600, dtype=np.uint8), "probs": np.linspace(0, 1, 500, dtype=np.float32)}
+
+
+@pytest.fixture
+def tables_file(tmp_path: Path) -> Path:
+    write_arrays(tmp_path / "tables", ARRAYS, HEADER, TABLES)
+    return tmp_path / "tables"
+
+
+def test_tables_are_mapped_and_come_back(tables_file: Path) -> None:
+    arrays, header = read_arrays(tables_file)
+    assert same(arrays, {**ARRAYS, **TABLES})
+    assert header == HEADER
+    verify(tables_file)
+    for array in arrays.values():
+        if array.size:
+            assert not array.flags.writeable
+            assert not array.flags.owndata
+            assert array.ctypes.data % array.dtype.itemsize == 0
+
+
+def test_a_mapped_table_outlives_a_file_that_is_replaced(tables_file: Path) -> None:
+    arrays, _ = read_arrays(tables_file)
+    write_arrays(tables_file, {}, HEADER)
+    assert same({"probs": arrays["probs"]}, {"probs": TABLES["probs"]})
+
+
+def test_the_library_of_the_format_reads_the_same(tables_file: Path) -> None:
+    assert same(parse_tensors(tables_file.read_bytes()), {**ARRAYS, **TABLES})
+
+
+def test_a_flipped_bit_in_a_table_is_found_by_verify(tables_file: Path) -> None:
+    data = bytearray(tables_file.read_bytes())
+    data[data.index(TABLES["codes"].tobytes()) + 100] ^= 4
+    tables_file.write_bytes(data)
+    read_arrays(tables_file)
+    with pytest.raises(FileFormatError, match="codes does not match its checksum"):
+        verify(tables_file)
+
+
+@pytest.mark.parametrize("flip", range(0, 3000, 37))
+def test_a_flipped_bit_is_found_one_way_or_the_other(tables_file: Path, flip: int) -> None:
+    data = bytearray(tables_file.read_bytes())
+    data[flip % len(data)] ^= 1 << flip % 8
+    tables_file.write_bytes(data)
+    with pytest.raises(FileFormatError):
+        verify(tables_file)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}, "b": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "F64", "shape": [2], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "F64", "shape": [1 << 62, 4], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "F64", "shape": [-1], "data_offsets": [8, 0]}},
+        {"a": {"dtype": "F64", "shape": [1.0], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "F99", "shape": [1], "data_offsets": [0, 8]}},
+        {"a": {"dtype": "F64", "shape": [1], "data_offsets": [8, 16]}},
+        {"a": {"dtype": [], "shape": None, "data_offsets": "ab"}},
+        {"a": 7},
+        {},
+    ],
+)  # fmt: skip
+def test_hostile_places_are_refused(tmp_path: Path, places: dict[str, Any]) -> None:
+    wrapped = {"format": 2, "header": "{}", "tables": {}, "sha256": ""}
+    head = json.dumps({"__metadata__": {"chainrule": json.dumps(wrapped)}, **places}).encode()
+    (tmp_path / "model").write_bytes(struct.pack("<Q", len(head)) + head + bytes(8))
+    with pytest.raises(FileFormatError, match="damaged"):
+        read_arrays(tmp_path / "model")

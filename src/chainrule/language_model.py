@@ -32,6 +32,7 @@ from chainrule.training.loop import Progress
 OWN_SETTINGS = {field.name for field in fields(Recipe)} - {"kind"}
 CARD = {"chainrule", "corpus", "recipe", "split", "held_out", "overlap", "training"}
 Tell = Callable[[float], None]
+MAPPED = {"backoff"}  # families of look-up tables, which are mapped on loading and not read
 
 
 class TrainedOnWarning(UserWarning):
@@ -234,12 +235,13 @@ class LanguageModel:
             "overlap_modulus": self.fingerprint.modulus,
             "card": dict(self.card),
         }
-        stored = {f"model.{name}": array for name, array in arrays.items()}
+        own = {f"model.{name}": array for name, array in arrays.items()}
+        stored, tables = ({}, own) if family in MAPPED else (own, {})
         tokens = json.dumps(vocabulary.tokens).encode()
         stored["vocabulary"] = np.frombuffer(tokens, dtype=np.uint8)
         stored["vocabulary.counts"] = np.array(vocabulary.counts, dtype=np.int64)
         stored["overlap"] = self.fingerprint.hashes
-        write_arrays(Path(path), stored, header)
+        write_arrays(Path(path), stored, header, tables)
 
     def _prompt(self, prompt: str) -> Integer[np.ndarray, " T"]:
         self._warn_unknown(prompt)
@@ -295,11 +297,11 @@ def _restored(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Language
 
 def _restored_vocabulary(arrays: dict[str, np.ndarray], unknown: Any) -> Vocabulary:
     tokens: list[Any] = json.loads(arrays["vocabulary"].tobytes())
-    if not all(isinstance(token, str) for token in tokens) or len(set(tokens)) != len(tokens):
+    if set(map(type, tokens)) - {str} or len(set(tokens)) != len(tokens):
         raise FileFormatError("expected a vocabulary of different strings, got something else")
     if unknown is not None and unknown not in tokens:
         raise FileFormatError(f"expected the unknown symbol {unknown!r} in the vocabulary, found none")
-    return Vocabulary(tuple(tokens), unknown, tuple(int(n) for n in arrays["vocabulary.counts"]))
+    return Vocabulary(tuple(tokens), unknown, tuple(arrays["vocabulary.counts"].tolist()))
 
 
 def _card(
