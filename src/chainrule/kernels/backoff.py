@@ -13,7 +13,7 @@ from ctypes import c_int32, c_int64, c_void_p
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, UInt8, UInt32
+from jaxtyping import Float32, Float64, Int32, Int64, UInt8, UInt32
 
 from chainrule.kernels.native import call, cores, in_threads, library
 
@@ -204,6 +204,24 @@ def predict_numpy(made: Table, history: Int32[Array, "B H"]) -> Float64[Array, "
                 out[row] += float(made.levels[k - 2].backoff(contexts[k - 1]))
                 some = slice(*children(level, contexts[k - 1]))
                 out[row, level.tokens[some]] = level.log_prob(np.arange(some.start, some.stop))
+    return out
+
+
+def slots_native(made: Table, rows: Int32[Array, "R k"]) -> Int64[Array, " R"]:
+    """Where the context, all but the last token, of each row is listed; ABSENT where it is not."""
+    out = np.empty(len(rows), np.int64)
+    call("slots", made.structure, rows, len(rows), c_int32(rows.shape[1]), out)
+    return out
+
+
+def slots_numpy(made: Table, rows: Int32[Array, "R k"]) -> Int64[Array, " R"]:
+    """The readable twin of `slots_native`."""
+    out = np.empty(len(rows), np.int64)
+    for i, row in enumerate(rows.tolist()):
+        slot = 0
+        for k, token in enumerate(row[:-1], 1):
+            slot = find(made, k, slot, token)
+        out[i] = slot
     return out
 
 

@@ -161,3 +161,13 @@ void chainrule_interpolate(const uint32_t *first, int64_t from, int64_t to, cons
         }
     }
 }
+
+/* The slots of the contexts, the first k - 1 tokens, of rows [R, k]; -1 where one is not listed. */
+void chainrule_slots(const Level *levels, const int32_t *rows, int64_t n, int32_t k, int64_t *slots) {
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t *row = rows + i * k;
+        int64_t slot = row[0] < levels[0].size ? row[0] : -1;
+        for (int32_t j = 1; j < k - 1 && slot >= 0; j++) slot = find(&levels[j], slot, row[j]);
+        slots[i] = slot;
+    }
+}
