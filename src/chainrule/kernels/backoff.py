@@ -82,21 +82,29 @@ def score(
 def score_native(
     made: Table, history: Int32[Array, "B H"], tokens: Int32[Array, "B T"]
 ) -> tuple[Float64[Array, "B T"], UInt8[Array, "B T"]]:
-    """Long rows are read by several threads at once: where one begins, its history is known from the text."""
+    """Several rows, or the parts of a long one, are read by several threads at once: where a part begins, its
+    history is known from the tokens before."""
     log_probs, matched = np.empty(tokens.shape), np.empty(tokens.shape, np.uint8)
-    length = tokens.shape[1]
-    pieces = min(cores(), max(1, length // APART))
+    rows, length = tokens.shape
+    pieces = min(cores(), max(1, tokens.size // APART))
+    history = np.ascontiguousarray(history, np.int32)
     tasks: list[tuple[Any, ...]] = []
-    for row in range(len(tokens)):
-        for low, high in _cuts(length, pieces):
-            before = history_after(history[row], tokens[row, :low], made)
-            tasks.append((tokens[row, low:high], before, log_probs[row, low:high], matched[row, low:high]))
+    if rows >= pieces:
+        tasks = [(history[low:high], slice(low, high), slice(0, length)) for low, high in _cuts(rows, pieces)]
+    else:
+        for row in range(rows):
+            for low, high in _cuts(length, pieces):
+                before = history_after(history[row], tokens[row, :low], made)[None]
+                tasks.append((before, slice(row, row + 1), slice(low, high)))
 
-    def work(some: Array, before: Array, out: Array, orders: Array) -> None:
+    def work(before: Array, some: slice, part: slice) -> None:
         sizes = c_int32(made.order), made.vocab_size, made.end
-        call("score", made.structure, *sizes, before, some, len(some), out, orders)
+        extent = some.stop - some.start, part.stop - part.start, length
+        columns = (array[some.start :, part.start :] for array in (tokens, log_probs, matched))
+        inside, out, orders = (ctypes.c_void_p(column.ctypes.data) for column in columns)
+        call("score", made.structure, *sizes, np.ascontiguousarray(before), inside, *extent, out, orders)
 
-    if tokens.size < 2 * APART:
+    if pieces < 2:
         for task in tasks:
             work(*task)
     else:
@@ -197,13 +205,17 @@ def predict_numpy(made: Table, history: Int32[Array, "B H"]) -> Float64[Array, "
     out = np.empty((len(history), made.vocab_size))
     for row, before in enumerate(history):
         contexts = contexts_of(made, before)
-        out[row] = made.levels[0].log_prob(np.arange(made.vocab_size))
-        for k in range(2, made.order + 1):
-            if contexts[k - 1] != ABSENT:
-                level = made.levels[k - 1]
-                out[row] += float(made.levels[k - 2].backoff(contexts[k - 1]))
-                some = slice(*children(level, contexts[k - 1]))
-                out[row, level.tokens[some]] = level.log_prob(np.arange(some.start, some.stop))
+        weight = np.zeros(made.order)  # what a token found at order k + 1 pays for the longer contexts
+        for k in range(made.order - 1, 0, -1):
+            listed = contexts[k] != ABSENT
+            weight[k - 1] = weight[k] + (float(made.levels[k - 1].backoff(contexts[k])) if listed else 0.0)
+        out[row] = made.levels[0].log_prob(np.arange(made.vocab_size)) + weight[0]
+        for k in range(1, made.order):
+            if contexts[k] != ABSENT:
+                level = made.levels[k]
+                at = np.arange(*children(level, contexts[k]))
+                at = at[(level.tokens[at] >= 0) & (level.tokens[at] < made.vocab_size)]
+                out[row, level.tokens[at]] = level.log_prob(at) + weight[k]
     return out
 
 
@@ -278,6 +290,7 @@ def interpolate_numpy(
     total = np.bincount(context, counts, len(fanout)) + kinds
     mass = np.bincount(context, less, len(fanout)) + kinds
     weight = np.divide(mass, total, out=np.ones(len(fanout)), where=total > 0)
-    probs = (counts - less) / total[context] + weight[context] * lower[links]
+    seen = np.maximum(total, np.finfo(float).tiny)[context]  # 0 / 0 is 0
+    probs = (counts - less) / seen + weight[context] * lower[links]
     with np.errstate(divide="ignore"):
         return Interpolated(probs, np.log(probs).astype(np.float32), np.log(weight).astype(np.float32))

@@ -85,23 +85,26 @@ static void begin_sentence(const Model *m, int64_t *contexts) {
     if (m->order > 1) contexts[1] = m->vocab_size;
 }
 
-/* Log-probabilities of a row of tokens after a history; matched [T], where given, is the order of the n-gram
-   that each was found in. */
+/* Log-probabilities of rows of tokens [B, T] after histories [B, order - 1]; matched [B, T] is the order of the
+   n-gram that each was found in. A row's tokens begin `stride` after those of the row before. */
 void chainrule_score(const Level *levels, int32_t order, int64_t vocab_size, int64_t end, const int32_t *history,
-                     const int32_t *tokens, int64_t n, double *log_probs, uint8_t *matched) {
+                     const int32_t *tokens, int64_t rows, int64_t n, int64_t stride, double *log_probs,
+                     uint8_t *matched) {
     Model m = {levels, order, vocab_size, end};
     int64_t contexts[MOST + 1], ends[MOST + 1];
-    read_history(&m, history, contexts);
-    for (int64_t t = 0; t < n; t++) {
-        step(&m, contexts, tokens[t], ends);
-        int32_t k = order;
-        double sum = 0;
-        for (; k > 1 && ends[k] < 0; k--)
-            if (contexts[k - 1] >= 0) sum += backoff(&levels[k - 2], contexts[k - 1]);
-        log_probs[t] = ends[k] < 0 ? -INFINITY : sum + log_prob(&levels[k - 1], ends[k]);
-        if (matched) matched[t] = (uint8_t)k;
-        memcpy(contexts, ends, (size_t)order * sizeof *ends);
-        if (tokens[t] == end) begin_sentence(&m, contexts);
+    for (int64_t row = 0; row < rows; row++) {
+        read_history(&m, history + row * (order - 1), contexts);
+        for (int64_t at = row * stride; at < row * stride + n; at++) {
+            step(&m, contexts, tokens[at], ends);
+            int32_t k = order;
+            double sum = 0;
+            for (; k > 1 && ends[k] < 0; k--)
+                if (contexts[k - 1] >= 0) sum += backoff(&levels[k - 2], contexts[k - 1]);
+            log_probs[at] = ends[k] < 0 ? -INFINITY : sum + log_prob(&levels[k - 1], ends[k]);
+            matched[at] = (uint8_t)k;
+            memcpy(contexts, ends, (size_t)order * sizeof *ends);
+            if (tokens[at] == end) begin_sentence(&m, contexts);
+        }
     }
 }
 
@@ -151,7 +154,7 @@ void chainrule_interpolate(const uint32_t *first, int64_t from, int64_t to, cons
         for (uint32_t i = first[c]; i < first[c + 1]; i++) {
             double discount = kept && !kept[i] ? counts[i] : discounts[counts[i] < 3 ? counts[i] : 3];
             mass += discount;
-            probs[i] = (counts[i] - discount) / total;
+            probs[i] = total > 0 ? (counts[i] - discount) / total : 0;
         }
         double weight = total > 0 ? mass / total : 1;
         backoffs[c] = (float)log(weight);

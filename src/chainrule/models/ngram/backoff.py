@@ -21,6 +21,8 @@ from chainrule.kernels.backoff import LevelArrays
 from chainrule.models.ngram.history import ABSENT, History, advanced, after, beginning
 
 Array = np.ndarray
+PIECE = 1 << 18  # n-grams that are looked up at once
+TINY = 1e-12  # mass that is left for backing off at least, against rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,18 @@ class BackoffModel(TokenModel[History]):
         tokens = np.ascontiguousarray(check_tokens(tokens, self.size), dtype=np.int32)
         return kernel.score(self.table, state, tokens)
 
+    def backed_off(self, k: int) -> Float64[Array, " U"]:
+        """log p(w | h') of every listed n-gram h w of order k: what it would cost if it were not listed."""
+        rows = spell(self.levels, k)
+        out = np.empty(len(rows))
+        for at in range(0, len(rows), PIECE):
+            some = rows[at : at + PIECE]
+            history = np.full((len(some), self.order - 1), ABSENT, np.int32)
+            history[:, self.order - k + 1 :] = some[:, 1:-1]
+            log_probs, _ = self.score_matched(history, some[:, -1:])
+            out[at : at + PIECE] = log_probs[:, 0]
+        return out
+
     @cached_property
     def _by_frequency(self) -> Int32[Array, " V"]:
         """All tokens, the likeliest without a context first."""
@@ -102,7 +116,10 @@ class BackoffModel(TokenModel[History]):
             weight += float(self.levels[order - 2].backoff(contexts[order - 1]))
         listed, where = np.unique(np.concatenate(tokens), return_index=True)  # the first: the longest context
         values = np.concatenate(log_probs)[where]
-        often = self._by_frequency[: k + len(listed)]
+        inside = (listed >= 0) & (listed < self.size)  # a damaged file may list anything
+        listed, values = listed[inside], values[inside]
+        every = self._by_frequency if np.isfinite(weight) else np.arange(self.size)  # all alike: by id
+        often = every[: k + len(listed)]
         often = often[~np.isin(often, listed)][:k]
         listed = np.concatenate([listed, often])
         values = np.concatenate([values, self.levels[0].log_prob(often).astype(np.float64) + weight])
@@ -178,3 +195,27 @@ def spell(levels: Sequence[LevelArrays], k: int) -> Int32[Array, "U n"]:
         if order > 1:
             index = contexts_of_level(levels, order)[index]
     return np.stack(columns[::-1], axis=1)
+
+
+def listed_mass(model: BackoffModel, k: int, log_probs: Float64[Array, " U"]) -> Float64[Array, " C"]:
+    """For every context of k - 1 tokens the sum of exp(log_probs) over the n-grams that extend it."""
+    contexts = contexts_of_level(model.levels, k)
+    return np.bincount(contexts, np.exp(log_probs), len(model.levels[k - 1].first) - 1)
+
+
+def renormalised(model: BackoffModel) -> BackoffModel:
+    """The same listed probabilities with the backoffs that make every row sum to 1, lowest order first.
+
+    backoff(h) = (1 - sum over listed w of p(w|h)) / (1 - sum over listed w of p(w|h'))
+    """
+    for k in range(2, model.order + 1):
+        level, below = model.levels[k - 1], model.levels[k - 2]
+        listed = listed_mass(model, k, level.log_prob(np.arange(len(level.tokens))).astype(np.float64))
+        lower = listed_mass(model, k, model.backed_off(k))
+        extended = np.diff(level.first.astype(np.int64)) > 0
+        backoffs = np.log(np.maximum(1 - listed, TINY)) - np.log(np.maximum(1 - lower, TINY))
+        backoffs = np.where(extended, backoffs, 0.0).astype(np.float32)
+        levels = list(model.levels)
+        levels[k - 2] = below._replace(backoffs=backoffs, backoff_codes=None)
+        model = BackoffModel(model.size, tuple(levels), model.end, model.made_by)
+    return model

@@ -140,25 +140,29 @@ def count_ngrams(
 
     end: the token that ends a sentence, where the rows are made of sentences; none crosses from one to the
     next either, and each has a beginning that conditions and is not predicted.
-    Raises InputError when the order is below 1 or above the longest row or sentence.
+    Raises InputError when the order is below 1 or above the longest row or sentence, or the end is no id.
     """
+    if end is not None and not 0 <= end < vocab_size:
+        raise InputError(f"end: expected an id in 0..{vocab_size - 1}, got {end}")
     ids = check_tokens(np.concatenate(rows), vocab_size) if rows else np.empty(0, np.int32)
     ids = np.ascontiguousarray(ids, dtype=np.int32)
     if len(ids) > LONGEST // 2:
         raise InputError(f"text: expected at most {LONGEST // 2:,} tokens, got {len(ids):,}")
     native = library() is not None
-    most = min(max(order, 1), MOST)
+    most = order if 1 <= order <= MOST else MOST
     if end is None:
         line, alphabet, what = ids, vocab_size, "text"
         room = np.concatenate([np.minimum(np.arange(len(row), 0, -1), most) for row in rows] or [ids])
         room = room.astype(np.uint8)
     else:
         cut = grams.sentences_native if native else grams.sentences_numpy
-        line, room = cut(ids, vocab_size, end, most)
+        ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
+        pieces = [cut(piece, vocab_size, end, most) for piece in np.split(ids, ends[:-1])]
+        line, room = pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True))
         alphabet, what = vocab_size + 1, "longest sentence, its two ends included,"
     longest = int(room.max(initial=0))
     if not 1 <= order <= longest:
-        highest = f"1..{longest} (the {what} has {longest} tokens)" if order <= MOST else f"1..{MOST}"
+        highest = f"1..{longest} (the {what} has {longest} tokens)" if longest < MOST else f"1..{MOST}"
         raise InputError(f"order: expected {highest}, got {order}")
     made = (grams.levels_native if native else grams.levels_numpy)(line, room, alphabet, order)
     if end is not None:
@@ -179,7 +183,7 @@ def counts_from_arrays(
     arrays: dict[str, Array], vocab_size: int, order: int, end: int | None = None
 ) -> NgramCounts:
     """Counts back from their arrays; raises FileFormatError when these cannot be counts."""
-    if order < 1 or vocab_size < 1:
+    if order < 1 or vocab_size < 1 or not (end is None or 0 <= end < vocab_size):
         raise FileFormatError(f"n-gram model: expected an order and a vocabulary, got {order}, {vocab_size}")
     if len(arrays) != 4 * order:
         raise FileFormatError(f"n-gram model: expected {order} levels, got {len(arrays) / 4:g}")

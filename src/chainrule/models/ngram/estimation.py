@@ -98,7 +98,7 @@ def estimate(
     return Estimate(model if keep is None else without(model, keep), tuple(found))
 
 
-def adjusted_counts(counts: NgramCounts) -> list[UInt32[Array, " U"]]:
+def adjusted_counts(counts: NgramCounts) -> list[UInt32[Array, " _"]]:
     """Below the highest order: how many different tokens stood before each n-gram; where none can, at the
     beginning of a sentence, how often it was seen."""
     tally = grams.tally_native if library() is not None else grams.tally_numpy
@@ -134,7 +134,7 @@ def _fallback(order: int, modified: bool, why: str) -> Discounts:
     return Discounts(order, *(FALLBACK if modified else (FALLBACK_ONE,) * 3), why=why)
 
 
-def _listed(counts: NgramCounts, minimum: Sequence[int]) -> list[Bool[Array, " U"]] | None:
+def _listed(counts: NgramCounts, minimum: Sequence[int]) -> list[Bool[Array, " _"]] | None:
     """Which n-grams reach the minimum of their order; None for all."""
     if not minimum:
         return None

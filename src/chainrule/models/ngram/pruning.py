@@ -1,4 +1,10 @@
-"""A backoff model with fewer n-grams.
+"""A backoff model with fewer n-grams, chosen by what their loss costs (Stolcke 1998).
+
+    D(p || p') = -p(h) { p(w|h) [log p(w|h') + log a'(h) - log p(w|h)] + [log a'(h) - log a(h)] (1 - sum p(.|h)) }
+
+is what dropping h w costs: a(h) is the backoff of h, a'(h) what it becomes, the sum over what h lists. An n-gram
+goes where exp(D) - 1, the relative rise in perplexity, is below a threshold. Here too is what makes the backoffs
+of a changed model anew, so that its rows sum to 1.
 
 Shape letters: U n-grams of a level, C contexts.
 """
@@ -6,11 +12,18 @@ Shape letters: U n-grams of a level, C contexts.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64, Int64, Integer
 
-from chainrule.models.ngram.backoff import BackoffModel
+from chainrule.core import InputError
+from chainrule.kernels.backoff import LevelArrays
+from chainrule.models.ngram.backoff import BackoffModel, contexts_of_level, spell
+from chainrule.models.ngram.history import ABSENT
 
 Array = np.ndarray
+TINY = 1e-8  # mass for backing off that cannot be told from none: log-probabilities are 32 bits
+PRECISE = 0.1  # below this ratio of two remainders the divisor is summed, not subtracted from 1
+ENTRIES = 1 << 22  # probabilities that are held at once
+Suffixes = list[list[Integer[Array, " U"]]]
 
 
 def without(model: BackoffModel, keep: Sequence[Bool[Array, " U"]]) -> BackoffModel:
@@ -25,12 +38,176 @@ def without(model: BackoffModel, keep: Sequence[Bool[Array, " U"]]) -> BackoffMo
         low, high = ahead[level.first[:-1]], ahead[level.first[1:]]
         if not parents[low < high].all():
             raise ValueError(f"pruning: expected the contexts of all kept {k + 1}-grams to be kept")
-        first = np.append(low[parents], ahead[-1]).astype(np.uint32)
-        columns = (
-            None if array is None or len(array) != len(kept) else array[kept]
-            for array in (level.log_probs, level.backoffs)
+        where = np.flatnonzero(kept)
+        levels.append(
+            level._replace(
+                tokens=level.tokens[kept],
+                first=np.append(low[parents], ahead[-1]).astype(np.uint32),
+                log_probs=level.log_prob(where).astype(np.float32),
+                backoffs=None if level.backoffs is None else level.backoff(where).astype(np.float32),
+                prob_codes=None,
+                backoff_codes=None,
+            )
         )
-        log_probs, backoffs = columns
-        assert log_probs is not None
-        levels.append(level._replace(tokens=level.tokens[kept], first=first, log_probs=log_probs, backoffs=backoffs))
     return BackoffModel(model.size, tuple(levels), model.end, model.made_by)
+
+
+def prune_entropy(model: BackoffModel, threshold: float) -> BackoffModel:
+    """Without the n-grams whose loss raises perplexity by less than the threshold, 1e-8 say, each.
+
+    Single tokens stay, and so do the context of every n-gram that does, and whatever would have no probability
+    if it were not listed.
+    Raises InputError for a threshold below 0.
+    """
+    if not (threshold >= 0 and np.isfinite(threshold)):
+        raise InputError(f"threshold: expected a number of 0 or more, got {threshold}")
+    return _with(model, [cost >= threshold for cost in _with_extensions(model, losses(model))])
+
+
+def prune_to_size(model: BackoffModel, ngrams: int) -> BackoffModel:
+    """Pruned by entropy, with the lowest threshold at which it lists so many n-grams at most, single tokens
+    included.
+
+    Raises InputError for fewer than the single tokens and what else cannot go.
+    """
+    costs = _with_extensions(model, losses(model))
+    every = np.concatenate(costs) if costs else np.empty(0)
+    tokens = len(model.levels[0].tokens)
+    least = tokens + int(np.isinf(every).sum())
+    if ngrams < least:
+        raise InputError(f"size: expected at least the {least:,} n-grams that have to stay, got {ngrams:,}")
+    if sum(model.ngrams) <= ngrams:
+        return model
+    dearest = np.partition(every, len(every) - 1 - (ngrams - tokens))[len(every) - 1 - (ngrams - tokens)]
+    return _with(model, [cost > dearest for cost in costs])  # the dearest of those that are too many
+
+
+def losses(model: BackoffModel) -> list[Float64[Array, " U"]]:
+    """exp(D) - 1 of each n-gram of orders 2 to n; infinite where it has no probability but the listed one."""
+    out: list[Array] = []
+    links = suffixes(model.levels)
+    mass = np.exp(_listed(model, 1))  # p(h) of the contexts
+    if model.end is not None:
+        mass[model.size] = 1.0  # every sentence begins
+    for k in range(2, model.order + 1):
+        contexts, log_p, log_q = contexts_of_level(model.levels, k), _listed(model, k), backed_off(model, links, k)
+        p, q = np.exp(log_p), np.exp(log_q)
+        free, free_q = remainders(model, k, log_p, log_q)
+        old = np.log(np.maximum(free, TINY)) - np.log(np.maximum(free_q, TINY))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            new = np.log(free[contexts] + p) - np.log(free_q[contexts] + q)
+            moved = np.where(p > 0, p * (log_q + new - log_p), 0.0)
+            left = np.where(free[contexts] > 0, (new - old[contexts]) * free[contexts], 0.0)
+        change = np.where((p > 0) & (q == 0), -np.inf, moved + left)
+        with np.errstate(invalid="ignore", over="ignore"):
+            cost = np.where(np.isinf(change), np.inf, np.expm1(-mass[contexts] * change))
+        out.append(np.maximum(cost, 0.0))  # it is none, but for rounding
+        mass = mass[contexts] * p
+    return out
+
+
+def _with_extensions(model: BackoffModel, costs: Sequence[Float64[Array, " U"]]) -> list[Float64[Array, " U"]]:
+    """The threshold up to which each n-gram of orders 2 to n stays: its own loss, or that of one it begins."""
+    out = [cost.copy() for cost in costs]
+    for k in range(model.order, 2, -1):
+        first = model.levels[k - 1].first.astype(np.int64)
+        extended = np.flatnonzero(np.diff(first) > 0)
+        if len(extended):
+            dearest = np.maximum.reduceat(out[k - 2], first[:-1][extended])
+            out[k - 3][extended] = np.maximum(out[k - 3][extended], dearest)
+    return out
+
+
+def _with(model: BackoffModel, keep: Sequence[Bool[Array, " U"]]) -> BackoffModel:
+    return renormalised(without(model, [np.ones(len(model.levels[0].tokens), bool), *keep]))
+
+
+def suffixes(levels: Sequence[LevelArrays]) -> Suffixes:
+    """Of every n-gram where its ends of 1, 2, .. k - 1 tokens are listed, ABSENT where they are not.
+
+    The end of h w is the end of h and w, so one search in the sorted level finds each.
+    """
+    out: Suffixes = [[]]
+    keys: list[Array] = [np.empty(0)]
+    alphabet = len(levels[0].tokens)
+    for k in range(2, len(levels) + 1):
+        contexts, tokens = contexts_of_level(levels, k), levels[k - 1].tokens
+        found = [tokens]
+        for j in range(2, k):
+            before = out[k - 2][j - 2][contexts]
+            wanted = before.astype(np.int64) * alphabet + tokens  # below 0 for an ABSENT context
+            at = np.searchsorted(keys[j - 1], wanted)
+            there = at < len(keys[j - 1])
+            there[there] = keys[j - 1][at[there]] == wanted[there]
+            found.append(np.where(there, at, ABSENT).astype(np.min_scalar_type(-len(keys[j - 1]) - 1)))
+        out.append(found)
+        keys.append(contexts * alphabet + tokens)
+    return out
+
+
+def backed_off(model: BackoffModel, links: Suffixes, k: int) -> Float64[Array, " U"]:
+    """log p(w | h') of every listed n-gram h w of order k: what it would cost if it were not listed."""
+    contexts = contexts_of_level(model.levels, k)
+    out = np.zeros(len(contexts))
+    rest = np.arange(len(contexts))
+    for j in range(k - 1, 0, -1):
+        at, level = links[k - 1][j - 1][rest], model.levels[j - 1]
+        found = at >= 0
+        out[rest[found]] += level.log_prob(at[found])
+        rest = rest[~found]
+        if j > 1 and len(rest):
+            shorter = links[k - 2][j - 2][contexts[rest]]
+            listed = shorter >= 0
+            out[rest[listed]] += model.levels[j - 2].backoff(shorter[listed])
+    return out
+
+
+def remainders(
+    model: BackoffModel, k: int, log_p: Float64[Array, " U"], log_q: Float64[Array, " U"]
+) -> tuple[Float64[Array, " C"], Float64[Array, " C"]]:
+    """1 less the sum of exp(log_p), and of exp(log_q), over what each context of k - 1 tokens lists.
+
+    log_q: of the same tokens after the context without its first. A row that lists all tokens leaves 0. Where
+    little is left of q, it is the sum over what is not listed: a difference would not hold enough digits.
+    """
+    contexts, first = contexts_of_level(model.levels, k), model.levels[k - 1].first.astype(np.int64)
+    fanout = np.diff(first)
+    free, free_q = (np.maximum(1 - np.bincount(contexts, np.exp(x), len(fanout)), 0.0) for x in (log_p, log_q))
+    free[fanout >= model.size] = free_q[fanout >= model.size] = 0.0
+    small = np.flatnonzero((fanout > 0) & (free_q < PRECISE * free))
+    for some in np.array_split(small, max(1, -(-len(small) * model.size // ENTRIES))):
+        free_q[some] = _unlisted(model, k, some)
+    return free, free_q
+
+
+def _unlisted(model: BackoffModel, k: int, slots: Int64[Array, " R"]) -> Float64[Array, " R"]:
+    """The sum of p(w | h') over all w that each of some contexts h of k - 1 tokens does not list."""
+    history = np.full((len(slots), model.order - 1), ABSENT, np.int32)
+    history[:, model.order - k + 1 :] = spell(model.levels[: k - 1], k - 1)[slots, 1:]
+    probs = np.exp(model.predict(history))
+    first, tokens = model.levels[k - 1].first, model.levels[k - 1].tokens
+    for row, slot in zip(probs, slots, strict=True):
+        row[tokens[first[slot] : first[slot + 1]]] = 0.0
+    return probs.sum(axis=1)
+
+
+def renormalised(model: BackoffModel) -> BackoffModel:
+    """The same listed probabilities with the backoffs that make every row sum to 1, lowest order first.
+
+    backoff(h) = (1 - sum over listed w of p(w|h)) / (1 - sum over listed w of p(w|h'))
+    """
+    links = suffixes(model.levels)
+    for k in range(2, model.order + 1):
+        free, free_q = remainders(model, k, _listed(model, k), backed_off(model, links, k))
+        extended = np.diff(model.levels[k - 1].first.astype(np.int64)) > 0
+        backoffs = np.log(np.maximum(free, TINY)) - np.log(np.maximum(free_q, np.finfo(float).tiny))
+        backoffs = np.where(extended & (free_q > 0), backoffs, 0.0).astype(np.float32)
+        levels = list(model.levels)
+        levels[k - 2] = levels[k - 2]._replace(backoffs=backoffs, backoff_codes=None)
+        model = BackoffModel(model.size, tuple(levels), model.end, model.made_by)
+    return model
+
+
+def _listed(model: BackoffModel, k: int) -> Float64[Array, " U"]:
+    level = model.levels[k - 1]
+    return level.log_prob(np.arange(len(level.tokens))).astype(np.float64)
