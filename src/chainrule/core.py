@@ -85,6 +85,26 @@ class CanBeSilent(Protocol):
         ...
 
 
+@runtime_checkable
+class CanRank(Protocol):
+    """A model that finds the likeliest next tokens without looking at the whole vocabulary."""
+
+    def top(self, state: Any, k: int) -> list[tuple[Integer[Array, " K"], Float64[Array, " K"]]]:
+        """For each row the k likeliest next tokens, ties by their ids, and their log-probabilities."""
+        ...
+
+
+@runtime_checkable
+class CanMatch(Protocol):
+    """A model that knows how much of the past each of its predictions rests on."""
+
+    def score_matched(
+        self, state: Any, tokens: Integer[Array, "B T"]
+    ) -> tuple[Float64[Array, "B T"], Integer[Array, "B T"]]:
+        """As `score`, and the order of the n-gram that each token was found in."""
+        ...
+
+
 class Batch(NamedTuple):
     """What a learner reads at once.
 

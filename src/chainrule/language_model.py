@@ -8,7 +8,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from jaxtyping import Integer
 
-from chainrule.core import FileFormatError, InputError, TokenModel
+from chainrule.core import CanMatch, FileFormatError, InputError, TokenModel
 from chainrule.data.codec import END, Codec
 from chainrule.data.dataset import Dataset, Part, make_dataset, split_text
 from chainrule.data.overlap import TRAINED_ON, Fingerprint
@@ -41,6 +41,16 @@ class TrainedOnWarning(UserWarning):
 
 class UnknownSymbolWarning(UserWarning):
     """A text has symbols that the vocabulary lacks."""
+
+
+class TokenScore(NamedTuple):
+    """A token of a sentence, log10 of its probability, the order of the n-gram that it was found in (0 where a
+    model has none), and whether it is unknown: what users of n-gram tools call full scores."""
+
+    token: str
+    log10: float
+    length: int
+    unknown: bool
 
 
 class TokenSurprisal(NamedTuple):
@@ -168,6 +178,43 @@ class LanguageModel:
         _, state = self.model.score(self.model.start(1), self.codec.encode_prompt(context)[None])
         log_probs, _ = self.model.score(state, ids[None])
         return float(log_probs.sum()) / LN10
+
+    def full_scores(self, text: str) -> list[TokenScore]:
+        """Each token of a text; a sentence is given its end, where the model reads sentences."""
+        tokens, ids = self.codec.split(text), self.codec.encode(text)[None]
+        start, unknown = self.model.start(1), self.codec.vocabulary.unknown_id
+        if isinstance(self.model, CanMatch):
+            log_probs, lengths = self.model.score_matched(start, ids)
+        else:
+            log_probs, lengths = self.model.score(start, ids)[0], np.zeros(ids.shape, np.int64)
+        columns = (log_probs[0] / LN10).tolist(), lengths[0].tolist(), (ids[0] == unknown).tolist()
+        return [TokenScore(*row) for row in zip(tokens, *columns, strict=True)]
+
+    def remade(self, model: TokenModel[Any], how: str) -> "LanguageModel":
+        """The same with another model in the place of its own, made from it; figures of the old one go."""
+        card = {**self.card, "held_out": None, "remade": [*self.card.get("remade", []), how]}
+        return replace(self, model=model, card=card)
+
+    @classmethod
+    def imported(
+        cls, model: TokenModel[Any], tokens: tuple[str, ...], *, name: str, unknown: str | None, tokenizer: str
+    ) -> "LanguageModel":
+        """A model that others made, with the spellings of its ids. tokenizer: how texts are cut into them."""
+        sentences = getattr(model, "end", None) is not None
+        vocabulary = Vocabulary(tokens, unknown, (0,) * len(tokens))
+        codec = Codec(restore_tokenizer(tokenizer, {}), vocabulary, sentences=sentences)
+        order = getattr(model, "order", None)
+        recipe = asdict(Recipe("ngram", order=order, smoothing="imported"))
+        nothing = {"characters": 0, "tokens": 0}
+        card = {
+            **dict.fromkeys(CARD, None),
+            "chainrule": version("chainrule"),
+            "corpus": name,
+            "recipe": recipe,
+            "split": {"train": nothing, "valid": nothing, "test": nothing},
+            "discounts": [],
+        }
+        return cls(model, codec, card, Fingerprint.unknown())
 
     def generate(
         self,

@@ -30,6 +30,11 @@ class Fingerprint:
     modulus: int
 
     @classmethod
+    def unknown(cls) -> "Fingerprint":
+        """Of a text that nobody has: it can tell of no other whether it is the same."""
+        return cls(np.empty(0, dtype=np.uint64), 1)
+
+    @classmethod
     def of(cls, text: str) -> "Fingerprint":
         modulus = 1
         while max(0, len(text) - WINDOW + 1) > modulus * KEEP:
@@ -39,7 +44,9 @@ class Fingerprint:
     def share(self, text: str) -> float | None:
         """The share of `text`'s windows that stand in the fingerprinted text; None where none can tell."""
         hashes = window_hashes(text, self.modulus)
-        return float(np.isin(hashes, self.hashes).mean()) if len(hashes) else None
+        if not len(hashes) or not len(self.hashes):
+            return None
+        return float(np.isin(hashes, self.hashes).mean())
 
 
 def window_hashes(text: str, modulus: int = 1) -> UInt64[np.ndarray, " W"]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Integer
 
-from chainrule.core import InputError, TokenModel, check_tokens, rollout
+from chainrule.core import CanRank, InputError, TokenModel, check_tokens, rollout
 
 Array = np.ndarray
 Choose = Callable[[Float64[Array, "B V"]], Integer[Array, " B"]]
@@ -107,6 +107,9 @@ def likeliest(
     if k < 1:
         raise InputError(f"k: expected at least 1, got {k}")
     _, state = model.score(model.start(1), check_tokens(prompt[None], model.vocab_size))
+    if isinstance(model, CanRank) and not banned:
+        ids, found = model.top(state, k)[0]
+        return list(zip(ids.tolist(), np.exp(found).tolist(), strict=True))
     log_probs = model.predict(state)[0]
     order = np.argsort(-log_probs, kind="stable")
     chosen = [int(i) for i in order if int(i) not in banned][:k]
