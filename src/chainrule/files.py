@@ -167,7 +167,9 @@ def _mapped(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     layout, wrapped, start = _head(path, data)
     try:
-        return {name: _view(data, start, *place) for name, place in _places(layout, len(data) - start)}, wrapped
+        return {
+            name: _view(data, start, *place) for name, place in _places(layout, len(data) - start)
+        }, wrapped
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise FileFormatError(f"{path}: the file is damaged or cut short ({error})") from error
 

@@ -197,7 +197,13 @@ class LanguageModel:
 
     @classmethod
     def imported(
-        cls, model: TokenModel[Any], tokens: tuple[str, ...], *, name: str, unknown: str | None, tokenizer: str
+        cls,
+        model: TokenModel[Any],
+        tokens: tuple[str, ...],
+        *,
+        name: str,
+        unknown: str | None,
+        tokenizer: str,
     ) -> "LanguageModel":
         """A model that others made, with the spellings of its ids. tokenizer: how texts are cut into them."""
         sentences = getattr(model, "end", None) is not None

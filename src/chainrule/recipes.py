@@ -76,7 +76,7 @@ class Recipe:
     order: int | None = None
     smoothing: str = "witten-bell"
     k: float | None = None
-    minimum: tuple[int, ...] = ()
+    minimum: Sequence[int] = ()
     hidden: int | None = None
     layers: int = 1
     embedding: int | None = None
@@ -91,6 +91,9 @@ class Recipe:
     clip: float = 1.0
     patience: int = 4
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "minimum", tuple(self.minimum))  # JSON has lists only
 
 
 @dataclass(frozen=True)
@@ -129,8 +132,10 @@ def _count(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | N
     tokens, valid, vocab_size = data.train.ids, data.valid.ids, data.codec.vocab_size
     highest = recipe.order if recipe.order is not None else min(HIGHEST_ORDER, max(len(tokens), 1))
     if recipe.minimum and recipe.smoothing not in ESTIMATED:
-        raise InputError(f"minimum counts: expected a smoothing among {', '.join(ESTIMATED)}, got {recipe.smoothing}")
-    check_memory(len(tokens), vocab_size, highest)
+        raise InputError(
+            f"minimum counts: expected a smoothing among {', '.join(ESTIMATED)}, got {recipe.smoothing}"
+        )
+    check_memory(len(tokens), vocab_size, min(highest, len(tokens)))
     counts = count_ngrams([tokens], vocab_size, highest, end=data.codec.end_id)
 
     def made(order: int, k: float | None) -> FitResult:

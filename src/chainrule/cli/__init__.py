@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli import compare, corpora, inspect, models, train
+from chainrule.cli import compare, corpora, count, inspect, models, ngram, train
 from chainrule.cli.console import note, problem
 from chainrule.core import ChainruleError, InputError
 
@@ -27,8 +27,10 @@ app.command("evaluate")(models.evaluate)
 app.command("generate")(models.generate)
 app.command("score")(models.score)
 app.command("zipf")(corpora.zipf)
+app.command("count")(count.count)
 app.command("corpora")(corpora.corpora)
 app.command("info")(inspect.info)
+app.add_typer(ngram.app, name="ngram")
 
 
 def _version(wanted: bool) -> None:

@@ -40,7 +40,9 @@ def card_table(lm: LanguageModel) -> Table:
     kind = card["recipe"]["kind"]
     other = {"layers"} if kind == "window" else {"window"}
     used = {"kind"} | (COUNT_SETTINGS if kind in COUNTED else NETWORK_SETTINGS - other)
-    recipe = {name: value for name, value in card["recipe"].items() if value not in (None, (), []) and name in used}
+    recipe = {
+        name: value for name, value in card["recipe"].items() if value not in (None, (), []) and name in used
+    }
     made = Table(show_header=False, box=None)
     made.add_column(style="bold")
     made.add_column()

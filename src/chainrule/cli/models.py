@@ -43,11 +43,7 @@ def evaluate(model: ModelFile, text: TextName, json: Json = False, errors: Error
         made.add_column(justify="right")
         for name, value in (
             ("perplexity per token", number(report.perplexity, 4)),
-            *(
-                [("perplexity without unknown", number(report.perplexity_known, 4))]
-                if report.unknown
-                else []
-            ),
+            *([("perplexity without unknown", number(report.perplexity_known, 4))] if report.unknown else []),
             ("perplexity per word", number(report.perplexity_per_word, 2)),
             ("bits per character", number(report.bits_per_character, 4)),
             ("bits per byte", number(report.bits_per_byte, 4)),

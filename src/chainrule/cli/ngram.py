@@ -25,7 +25,9 @@ ModelFile = Annotated[Path, typer.Argument(help="An n-gram model file, as `train
 OutFile = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of text.")]
-On = Annotated[str | None, typer.Option("--on", help="A text to measure the perplexity on, before and after.")]
+On = Annotated[
+    str | None, typer.Option("--on", help="A text to measure the perplexity on, before and after.")
+]
 
 
 @app.command()
@@ -42,36 +44,37 @@ def info(
         verify(model)
     lm, ngram = _opened(model)
     sizes = [sum(a.nbytes for a in level if a is not None) for level in ngram.levels]
-    coded = [level.prob_codes is not None for level in ngram.levels]
-    known = {
-        "file": str(model),
-        "made_by": ngram.made_by,
-        "order": ngram.order,
-        "vocabulary": ngram.vocab_size,
-        "sentences": ngram.end is not None,
-        "ngrams": list(ngram.ngrams),
-        "bytes": sizes,
-        "bits_per_probability": [8 if eight else 32 for eight in coded],
-        "discounts": lm.card.get("discounts", []),
-        "remade": lm.card.get("remade", []),
-    }
+    bits = [32 if level.prob_codes is None else 8 for level in ngram.levels]
+    discounts, remade = lm.card.get("discounts", []), lm.card.get("remade", [])
     if json:
+        known = {
+            "file": str(model),
+            "made_by": ngram.made_by,
+            "order": ngram.order,
+            "vocabulary": ngram.vocab_size,
+            "sentences": ngram.end is not None,
+            "ngrams": list(ngram.ngrams),
+            "bytes": sizes,
+            "bits_per_probability": bits,
+            "discounts": discounts,
+            "remade": remade,
+        }
         print_json(known)
         return
+    reads = "sentences" if ngram.end is not None else "one running text"
     out().print(
-        f"{ngram.made_by}, order {ngram.order}, vocabulary {ngram.vocab_size:,}, "
-        f"{'sentences' if ngram.end is not None else 'one running text'}",
-        markup=False,
+        f"{ngram.made_by}, order {ngram.order}, vocabulary {ngram.vocab_size:,}, {reads}", markup=False
     )
     made = Table(header_style="bold")
     for heading in ("order", "n-grams", "MB", "bits a probability", "discounts of 1, 2, 3+"):
         made.add_column(heading, justify="right")
-    discounts = {d["order"]: f"{d['one']:.4f} {d['two']:.4f} {d['more']:.4f}" for d in known["discounts"]}
-    for k, (count, size, eight) in enumerate(zip(ngram.ngrams, sizes, coded, strict=True), 1):
-        made.add_row(str(k), f"{count:,}", f"{size / 1e6:.1f}", "8" if eight else "32", discounts.get(k, ""))
+    shown = {d["order"]: f"{d['one']:.4f} {d['two']:.4f} {d['more']:.4f}" for d in discounts}
+    for k, row in enumerate(zip(ngram.ngrams, sizes, bits, strict=True), 1):
+        count, size, width = row
+        made.add_row(str(k), f"{count:,}", f"{size / 1e6:.1f}", str(width), shown.get(k, ""))
     made.add_row("all", f"{sum(ngram.ngrams):,}", f"{sum(sizes) / 1e6:.1f}", "", "")
     out().print(made)
-    for how in known["remade"]:
+    for how in remade:
         note(how)
 
 
@@ -252,7 +255,9 @@ def _opened(path: Path) -> tuple[LanguageModel, BackoffModel]:
     lm = load(path)
     if not isinstance(lm.model, BackoffModel):
         smoothing = lm.card["recipe"].get("smoothing", "")
-        kind = lm.card["recipe"]["kind"] + (f" with {smoothing}" if "gram" in lm.card["recipe"]["kind"] else "")
+        kind = lm.card["recipe"]["kind"] + (
+            f" with {smoothing}" if "gram" in lm.card["recipe"]["kind"] else ""
+        )
         raise InputError(
             f"{path}: expected an n-gram model with backoff (witten-bell, absolute, kneser-ney or "
             f"modified-kneser-ney), got {kind}"
@@ -272,7 +277,9 @@ def _write(lm: LanguageModel, made: BackoffModel, how: str, path: Path, on: str 
         text = read_corpus(on, "strict").text
         was, now = lm.evaluate(text).perplexity, new.evaluate(text).perplexity
         gap = f"{100 * (now / was - 1):+.2f} %" if np.isfinite(was) and np.isfinite(now) else "no ratio"
-        out().print(f"perplexity on {on}: {number(was, 4)} before, {number(now, 4)} after ({gap})", markup=False)
+        out().print(
+            f"perplexity on {on}: {number(was, 4)} before, {number(now, 4)} after ({gap})", markup=False
+        )
     err().print(f"model: {path}", soft_wrap=True, markup=False)
 
 

@@ -57,8 +57,8 @@ class Codec:
     ) -> tuple["Codec", Ids]:
         """The tokeniser of that name and its vocabulary, both from the training text alone; and its ids.
 
-        min_freq, vocab_limit: rarer tokens, and those beyond the most frequent so many, are unknown. unk: what
-        a token `<unk>` of the text is: `ordinary`, a word like others (the unknown symbol then has another
+        min_freq, vocab_limit: rarer tokens, and those beyond so many of the most frequent, are unknown. unk:
+        what a token `<unk>` of the text is: `ordinary`, a word like others (the unknown symbol then has another
         name), or `skip`, the unknown symbol, left out of the training text.
         """
         text = letters_only(text) if clean else text
@@ -158,7 +158,9 @@ def _index(tokenizer: Tokenizer, text: str, sentences: bool) -> tuple[Ids, list[
     if sentences:
         reserved = next((token for token in (BEGIN, END) if token in tokens), None)
         if reserved:
-            raise InputError(f"sentences: expected a text without {BEGIN} and {END}, which are their ends, got {reserved}")
+            raise InputError(
+                f"sentences: expected a text without {BEGIN} and {END}, which are their ends, got {reserved}"
+            )
         ids[ids < 0] = len(tokens)
         tokens.append(END)
     return ids, tokens

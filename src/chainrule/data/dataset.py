@@ -57,7 +57,9 @@ def split_text(
     fractions = [0.0 if isinstance(part, str) else part for part in (valid, test)]
     ends = split_bounds(len(text), *fractions)
     if sentences:
-        ends = Bounds(*(end if end >= len(text) else text.find("\n", end - 1) + 1 or len(text) for end in ends))
+        ends = Bounds(
+            *(end if end >= len(text) else text.find("\n", end - 1) + 1 or len(text) for end in ends)
+        )
     return (
         text[: ends.train],
         valid if isinstance(valid, str) else text[ends.train : ends.valid],

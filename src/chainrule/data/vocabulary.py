@@ -40,9 +40,7 @@ class Vocabulary:
     ) -> "Vocabulary":
         """The vocabulary of a training text. limit: keep so many, the most frequent, reserved ones not
         counted."""
-        return cls.of(
-            Counter(tokens), min_freq=min_freq, limit=limit, reserved=reserved, unknown=unknown
-        )
+        return cls.of(Counter(tokens), min_freq=min_freq, limit=limit, reserved=reserved, unknown=unknown)
 
     @classmethod
     def of(

@@ -10,6 +10,7 @@ Shape letters: B rows, T time, V vocabulary, H = n - 1 tokens of history, U n-gr
 import ctypes
 from collections.abc import Sequence
 from ctypes import c_int32, c_int64, c_void_p
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ class LevelArrays(NamedTuple):
 
 
 class _Level(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012 - as ctypes has it
+    _fields_ = [
         *((name, c_void_p) for name in LevelArrays._fields),
         ("size", c_int64),
         ("contexts", c_int64),
@@ -114,7 +115,7 @@ def score_native(
 
 def _cuts(length: int, pieces: int) -> list[tuple[int, int]]:
     edges = [length * piece // pieces for piece in range(pieces + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def history_after(history: Int32[Array, " H"], tokens: Int32[Array, " T"], made: Table) -> Int32[Array, " H"]:
@@ -123,7 +124,7 @@ def history_after(history: Int32[Array, " H"], tokens: Int32[Array, " T"], made:
     if not size:
         return history
     line = np.concatenate([history, tokens[max(0, len(tokens) - size) :]])[-size:].astype(np.int32)
-    ended = np.flatnonzero(line == made.end) if made.end >= 0 else ()
+    ended = np.flatnonzero(line == made.end) if made.end >= 0 else line[:0]
     if len(ended):
         kept = line[int(ended[-1]) + 1 :]
         line = np.full(size, ABSENT, np.int32)

@@ -10,6 +10,7 @@ Shape letters: N tokens, V tokens of the alphabet, U n-grams of a level, C conte
 """
 
 from ctypes import c_int32, c_int64
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +67,7 @@ def levels_native(line: Line, room: Room, vocab_size: int, order: int) -> list[G
         arguments = (line, room, wide(order), wide(bits), ends, low, high, positions, shared, rooms)
         check_memory(call("sort", *arguments, returns=wide))
 
-    in_threads(sort, list(zip(bounds[:-1], bounds[1:], strict=True)))
+    in_threads(sort, list(pairwise(bounds)))
     sizes = np.empty(order, np.int64)
     call("level_sizes", shared, rooms, n, wide(order), sizes)
     size = [int(s) for s in sizes]

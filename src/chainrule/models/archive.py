@@ -55,7 +55,7 @@ def unpack(family: str, settings: dict[str, Any], arrays: dict[str, Array]) -> T
 def describe_state(model: TokenModel[Any]) -> str:
     """What the model's state is, in words."""
     match model:
-        case (NgramModel() | BackoffModel()) if model.order > 1:
+        case NgramModel() | BackoffModel() if model.order > 1:
             tokens = model.order - 1
             return f"the last {tokens} tokens" if tokens > 1 else "the last token"
         case WindowModel(window=window):

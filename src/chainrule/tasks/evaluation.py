@@ -227,7 +227,9 @@ def evaluate(
     Raises InputError for a model whose scores are no probabilities.
     """
     if not getattr(model, "normalised", True):
-        raise InputError("perplexity: expected probabilities; this model's scores only rank, they do not sum to 1")
+        raise InputError(
+            "perplexity: expected probabilities; this model's scores only rank, they do not sum to 1"
+        )
     unknown = tokens == unknown_id  # nowhere, where there is no such id
     silent = 0
     if isinstance(model, CanBeSilent):

@@ -155,7 +155,11 @@ def _checked(columns: dict[str, Array | None], k: int, order: int, below: LevelA
     """A level whose arrays fit one another. What they hold is not read, so that a file opens at once; the
     kernels check every offset that they follow."""
     kinds = dict(
-        zip(LevelArrays._fields, (np.int32, np.uint32, np.float32, np.float32, np.uint8, np.uint8), strict=True)
+        zip(
+            LevelArrays._fields,
+            (np.int32, np.uint32, np.float32, np.float32, np.uint8, np.uint8),
+            strict=True,
+        )
     )
     needed = {"tokens", "first", "log_probs"} | ({"backoffs"} if k < order else set())
     for name, array in columns.items():

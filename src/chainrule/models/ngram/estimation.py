@@ -127,7 +127,7 @@ def _discounts(order: int, counts: UInt32[Array, " U"], *, modified: bool) -> Di
     wrong = next((i for i, amount in enumerate(amounts, 1) if not 0 <= amount <= i), None)
     if wrong:
         return _fallback(order, modified, f"the estimate for a count of {wrong} is {amounts[wrong - 1]:.2f}")
-    return Discounts(order, *amounts)
+    return Discounts(order, amounts[0], amounts[1], amounts[2])
 
 
 def _fallback(order: int, modified: bool, why: str) -> Discounts:
@@ -140,7 +140,9 @@ def _listed(counts: NgramCounts, minimum: Sequence[int]) -> list[Bool[Array, " _
         return None
     least = [*minimum, *[minimum[-1]] * counts.order][: counts.order]
     if least[0] > 1 or any(a > b for a, b in pairwise(least)) or least[0] < 0:
-        raise InputError(f"minimum counts: expected 1 and then none that falls, got {', '.join(map(str, least))}")
+        raise InputError(
+            f"minimum counts: expected 1 and then none that falls, got {', '.join(map(str, least))}"
+        )
     return [
         level.counts >= count if k else np.ones(len(level), bool)
         for k, (level, count) in enumerate(zip(counts.levels, least, strict=True))

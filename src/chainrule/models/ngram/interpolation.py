@@ -2,8 +2,8 @@
 
     p(w | h) = sum_i weight_i p_i(w | h)        where any of them lists h w; backoffs follow from the sum of 1
 
-What none lists backs off to the mixture of lower order, so the result is a backoff model like any, and close to
-the true mixture, which would have to be computed from all models at every step.
+What none lists backs off to the mixture of lower order, so the result is a backoff model like any, and close
+to the true mixture, which would have to be computed from all models at every step.
 
 Shape letters: M models, T tokens, U n-grams of a level, k their order.
 """
@@ -16,8 +16,9 @@ from jaxtyping import Float64, Int32, Integer
 from chainrule.core import InputError, check_tokens
 from chainrule.kernels.backoff import LevelArrays, slots_native, slots_numpy, table
 from chainrule.kernels.native import library
-from chainrule.models.ngram.backoff import PIECE, BackoffModel, renormalised, spell
+from chainrule.models.ngram.backoff import PIECE, BackoffModel, spell
 from chainrule.models.ngram.history import ABSENT
+from chainrule.models.ngram.pruning import renormalised
 
 Array = np.ndarray
 ROUNDS = 100  # of expectation and maximisation
@@ -30,7 +31,8 @@ def interpolate(models: Sequence[BackoffModel], weights: Sequence[float]) -> Bac
     sentences are not the same.
     """
     _check(models)
-    if len(weights) != len(models) or min(weights) <= 0 or abs(sum(weights) - 1) > 1e-9:
+    positive = all(weight > 0 for weight in weights)
+    if len(weights) != len(models) or not (positive and abs(sum(weights) - 1) <= 1e-9):  # NaN is neither
         given = ", ".join(f"{weight:g}" for weight in weights)
         raise InputError(f"weights: expected {len(models)} above 0 that sum to 1, got {given}")
     size, end = models[0].size, models[0].end
@@ -39,7 +41,9 @@ def interpolate(models: Sequence[BackoffModel], weights: Sequence[float]) -> Bac
     for k in range(1, max(model.order for model in models) + 1):
         listed = [spell(model.levels, k) for model in models if model.order >= k]
         rows, slots = _union(levels, listed, alphabet)
-        mixed = sum(weight * np.exp(_log_probs(model, rows)) for model, weight in zip(models, weights, strict=True))
+        mixed = sum(
+            weight * np.exp(_log_probs(model, rows)) for model, weight in zip(models, weights, strict=True)
+        )
         contexts = 1 if k == 1 else len(levels[-1].tokens)
         first = np.searchsorted(slots, np.arange(contexts + 1)).astype(np.uint32)
         with np.errstate(divide="ignore"):
@@ -53,18 +57,23 @@ def interpolate(models: Sequence[BackoffModel], weights: Sequence[float]) -> Bac
 def mixture_weights(
     models: Sequence[BackoffModel], tokens: Integer[Array, " T"], tolerance: float = 1e-6
 ) -> Float64[Array, " M"]:
-    """The weights under which held-out tokens are likeliest, by expectation and maximisation from even ones."""
+    """The weights under which held-out tokens are likeliest, by expectation and maximisation from even ones.
+
+    Ends when no weight changes by as much as the tolerance. A model without which they are as likely nears 0.
+    Raises InputError for no tokens, and for tokens that no model can give.
+    """
     _check(models)
     tokens = check_tokens(tokens, models[0].size)
     if not len(tokens):
         raise InputError("tokens: expected some to weigh the models on, got none")
     probs = np.exp(np.stack([model.score(model.start(1), tokens[None])[0][0] for model in models]))
+    probs = probs[:, probs.max(axis=0) > 0]  # what none can give says nothing about them
+    if not probs.shape[1]:
+        raise InputError("tokens: expected some that a model can give, got none")
     weights = np.full(len(models), 1 / len(models))
     for _ in range(ROUNDS):
         shares = weights[:, None] * probs
-        total = shares.sum(axis=0)
-        better = (shares / np.where(total > 0, total, 1)).mean(axis=1)
-        better /= better.sum()
+        better = (shares / shares.sum(axis=0)).mean(axis=1)
         if np.abs(better - weights).max() < tolerance:
             return better
         weights = better
@@ -77,15 +86,15 @@ def _check(models: Sequence[BackoffModel]) -> None:
     for number, model in enumerate(models, 1):
         if (model.size, model.end) != (models[0].size, models[0].end):
             raise InputError(
-                f"mixture: expected models of one vocabulary, {models[0].size:,} tokens that end sentences with "
-                f"{models[0].end}; got {model.size:,} and {model.end} in model {number}"
+                f"mixture: expected models of one vocabulary, {models[0].size:,} tokens that end sentences "
+                f"with {models[0].end}; got {model.size:,} and {model.end} in model {number}"
             )
 
 
 def _union(
     levels: Sequence[LevelArrays], listed: Sequence[Int32[Array, "_ k"]], alphabet: int
 ) -> tuple[Int32[Array, "U k"], Integer[Array, " U"]]:
-    """All n-grams of one order that any model lists, in the order of the trie, and where their contexts are."""
+    """All n-grams of one order that any model lists, as in the trie, and where their contexts are."""
     rows = np.ascontiguousarray(np.concatenate(listed))
     if rows.shape[1] == 1:
         return np.arange(alphabet, dtype=np.int32)[:, None], np.zeros(alphabet, np.int64)

@@ -4,7 +4,9 @@ import os
 
 from chainrule.core import InputError
 
-A_TOKEN = 24  # bytes: the text, its positions in order, what neighbours share, and the sort of the largest bucket
+A_TOKEN = (
+    24  # bytes: the text, its positions in order, what neighbours share, and the sort of the largest bucket
+)
 AN_NGRAM = 36  # bytes: token, offset, count, link, position, probability in double and single, backoff
 
 

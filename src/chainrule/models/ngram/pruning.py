@@ -1,10 +1,10 @@
 """A backoff model with fewer n-grams, chosen by what their loss costs (Stolcke 1998).
 
-    D(p || p') = -p(h) { p(w|h) [log p(w|h') + log a'(h) - log p(w|h)] + [log a'(h) - log a(h)] (1 - sum p(.|h)) }
+    D(p || p') = -p(h) { p(w|h) [log p(w|h') + log a'(h) - log p(w|h)] + [log a'(h) - log a(h)] left(h) }
 
-is what dropping h w costs: a(h) is the backoff of h, a'(h) what it becomes, the sum over what h lists. An n-gram
-goes where exp(D) - 1, the relative rise in perplexity, is below a threshold. Here too is what makes the backoffs
-of a changed model anew, so that its rows sum to 1.
+is what dropping h w costs: left(h) is 1 less the sum of all listed p(.|h), a(h) the backoff of h, a'(h) what it
+becomes. An n-gram goes where exp(D) - 1, the relative rise in perplexity, is below a threshold. Here too is
+what makes the backoffs of a changed model anew, so that its rows sum to 1.
 
 Shape letters: U n-grams of a level, C contexts.
 """
@@ -12,21 +12,20 @@ Shape letters: U n-grams of a level, C contexts.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, Integer
+from jaxtyping import Bool, Float64, Int64
 
 from chainrule.core import InputError
-from chainrule.kernels.backoff import LevelArrays
 from chainrule.models.ngram.backoff import BackoffModel, contexts_of_level, spell
 from chainrule.models.ngram.history import ABSENT
 
 Array = np.ndarray
 TINY = 1e-8  # mass for backing off that cannot be told from none: log-probabilities are 32 bits
-PRECISE = 0.1  # below this ratio of two remainders the divisor is summed, not subtracted from 1
+NOISE = 1e-6  # and mass that subtraction from 1 does not tell well
+PRECISE = 0.1  # nor, for a quotient, what is so much less than the dividend
 ENTRIES = 1 << 22  # probabilities that are held at once
-Suffixes = list[list[Integer[Array, " U"]]]
 
 
-def without(model: BackoffModel, keep: Sequence[Bool[Array, " U"]]) -> BackoffModel:
+def without(model: BackoffModel, keep: Sequence[Bool[Array, " _"]]) -> BackoffModel:
     """The model with the n-grams marked True, at every order; a context of a kept n-gram must be kept.
 
     Backoffs stay as they are, so they must be those of the smaller model.
@@ -55,8 +54,8 @@ def without(model: BackoffModel, keep: Sequence[Bool[Array, " U"]]) -> BackoffMo
 def prune_entropy(model: BackoffModel, threshold: float) -> BackoffModel:
     """Without the n-grams whose loss raises perplexity by less than the threshold, 1e-8 say, each.
 
-    Single tokens stay, and so do the context of every n-gram that does, and whatever would have no probability
-    if it were not listed.
+    Single tokens stay, and so do the context of every n-gram that does, and whatever would have no
+    probability if it were not listed.
     Raises InputError for a threshold below 0.
     """
     if not (threshold >= 0 and np.isfinite(threshold)):
@@ -82,17 +81,20 @@ def prune_to_size(model: BackoffModel, ngrams: int) -> BackoffModel:
     return _with(model, [cost > dearest for cost in costs])  # the dearest of those that are too many
 
 
-def losses(model: BackoffModel) -> list[Float64[Array, " U"]]:
+def losses(model: BackoffModel) -> list[Float64[Array, " _"]]:
     """exp(D) - 1 of each n-gram of orders 2 to n; infinite where it has no probability but the listed one."""
     out: list[Array] = []
-    links = suffixes(model.levels)
     mass = np.exp(_listed(model, 1))  # p(h) of the contexts
     if model.end is not None:
         mass[model.size] = 1.0  # every sentence begins
     for k in range(2, model.order + 1):
-        contexts, log_p, log_q = contexts_of_level(model.levels, k), _listed(model, k), backed_off(model, links, k)
+        contexts, log_p, log_q = (
+            contexts_of_level(model.levels, k),
+            _listed(model, k),
+            model.backed_off(k),
+        )
         p, q = np.exp(log_p), np.exp(log_q)
-        free, free_q = remainders(model, k, log_p, log_q)
+        free, free_q = _with_a_free_token(model, k, p, q, *remainders(model, k, log_p, log_q))
         old = np.log(np.maximum(free, TINY)) - np.log(np.maximum(free_q, TINY))
         with np.errstate(invalid="ignore", divide="ignore"):
             new = np.log(free[contexts] + p) - np.log(free_q[contexts] + q)
@@ -106,8 +108,31 @@ def losses(model: BackoffModel) -> list[Float64[Array, " U"]]:
     return out
 
 
-def _with_extensions(model: BackoffModel, costs: Sequence[Float64[Array, " U"]]) -> list[Float64[Array, " U"]]:
-    """The threshold up to which each n-gram of orders 2 to n stays: its own loss, or that of one it begins."""
+def _with_a_free_token(
+    model: BackoffModel,
+    k: int,
+    p: Float64[Array, " U"],
+    q: Float64[Array, " U"],
+    free: Float64[Array, " C"],
+    free_q: Float64[Array, " C"],
+) -> tuple[Float64[Array, " C"], Float64[Array, " C"]]:
+    """What rows back off with; those that list all tokens as if they did not list the least likely one.
+
+    It loses nothing, as the others leave it what it had. But so would each of the others alone, and all would
+    go, where no more than one can.
+    """
+    first = model.levels[k - 1].first.astype(np.int64)
+    full = np.flatnonzero(np.diff(first) >= model.size)
+    listed = first[full][:, None] + np.arange(model.size)
+    least = first[full] + p[listed].argmin(axis=1)
+    free[full], free_q[full] = p[least], q[least]
+    return free, free_q
+
+
+def _with_extensions(
+    model: BackoffModel, costs: Sequence[Float64[Array, " _"]]
+) -> list[Float64[Array, " _"]]:
+    """Up to which threshold each n-gram of orders 2 to n stays: its own loss, or that of one it begins."""
     out = [cost.copy() for cost in costs]
     for k in range(model.order, 2, -1):
         first = model.levels[k - 1].first.astype(np.int64)
@@ -118,48 +143,8 @@ def _with_extensions(model: BackoffModel, costs: Sequence[Float64[Array, " U"]])
     return out
 
 
-def _with(model: BackoffModel, keep: Sequence[Bool[Array, " U"]]) -> BackoffModel:
+def _with(model: BackoffModel, keep: Sequence[Bool[Array, " _"]]) -> BackoffModel:
     return renormalised(without(model, [np.ones(len(model.levels[0].tokens), bool), *keep]))
-
-
-def suffixes(levels: Sequence[LevelArrays]) -> Suffixes:
-    """Of every n-gram where its ends of 1, 2, .. k - 1 tokens are listed, ABSENT where they are not.
-
-    The end of h w is the end of h and w, so one search in the sorted level finds each.
-    """
-    out: Suffixes = [[]]
-    keys: list[Array] = [np.empty(0)]
-    alphabet = len(levels[0].tokens)
-    for k in range(2, len(levels) + 1):
-        contexts, tokens = contexts_of_level(levels, k), levels[k - 1].tokens
-        found = [tokens]
-        for j in range(2, k):
-            before = out[k - 2][j - 2][contexts]
-            wanted = before.astype(np.int64) * alphabet + tokens  # below 0 for an ABSENT context
-            at = np.searchsorted(keys[j - 1], wanted)
-            there = at < len(keys[j - 1])
-            there[there] = keys[j - 1][at[there]] == wanted[there]
-            found.append(np.where(there, at, ABSENT).astype(np.min_scalar_type(-len(keys[j - 1]) - 1)))
-        out.append(found)
-        keys.append(contexts * alphabet + tokens)
-    return out
-
-
-def backed_off(model: BackoffModel, links: Suffixes, k: int) -> Float64[Array, " U"]:
-    """log p(w | h') of every listed n-gram h w of order k: what it would cost if it were not listed."""
-    contexts = contexts_of_level(model.levels, k)
-    out = np.zeros(len(contexts))
-    rest = np.arange(len(contexts))
-    for j in range(k - 1, 0, -1):
-        at, level = links[k - 1][j - 1][rest], model.levels[j - 1]
-        found = at >= 0
-        out[rest[found]] += level.log_prob(at[found])
-        rest = rest[~found]
-        if j > 1 and len(rest):
-            shorter = links[k - 2][j - 2][contexts[rest]]
-            listed = shorter >= 0
-            out[rest[listed]] += model.levels[j - 2].backoff(shorter[listed])
-    return out
 
 
 def remainders(
@@ -172,9 +157,12 @@ def remainders(
     """
     contexts, first = contexts_of_level(model.levels, k), model.levels[k - 1].first.astype(np.int64)
     fanout = np.diff(first)
-    free, free_q = (np.maximum(1 - np.bincount(contexts, np.exp(x), len(fanout)), 0.0) for x in (log_p, log_q))
+    free, free_q = (
+        np.maximum(1 - np.bincount(contexts, np.exp(x), len(fanout)), 0.0) for x in (log_p, log_q)
+    )
     free[fanout >= model.size] = free_q[fanout >= model.size] = 0.0
-    small = np.flatnonzero((fanout > 0) & (free_q < PRECISE * free))
+    some_listed = (fanout > 0) & (fanout < model.size)
+    small = np.flatnonzero(some_listed & (free_q < np.maximum(PRECISE * free, NOISE)))
     for some in np.array_split(small, max(1, -(-len(small) * model.size // ENTRIES))):
         free_q[some] = _unlisted(model, k, some)
     return free, free_q
@@ -196,9 +184,8 @@ def renormalised(model: BackoffModel) -> BackoffModel:
 
     backoff(h) = (1 - sum over listed w of p(w|h)) / (1 - sum over listed w of p(w|h'))
     """
-    links = suffixes(model.levels)
     for k in range(2, model.order + 1):
-        free, free_q = remainders(model, k, _listed(model, k), backed_off(model, links, k))
+        free, free_q = remainders(model, k, _listed(model, k), model.backed_off(k))
         extended = np.diff(model.levels[k - 1].first.astype(np.int64)) > 0
         backoffs = np.log(np.maximum(free, TINY)) - np.log(np.maximum(free_q, np.finfo(float).tiny))
         backoffs = np.where(extended & (free_q > 0), backoffs, 0.0).astype(np.float32)
