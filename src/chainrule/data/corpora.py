@@ -219,7 +219,7 @@ def _decoded(data: bytes, name: str, errors: str) -> str:
 
 
 def _checked(corpus: Corpus) -> Corpus:
-    if not corpus.text.strip():
+    if not corpus.text or corpus.text.isspace():
         found = "only white space" if corpus.text else "an empty one"
         raise InputError(f"{corpus.name}: expected a text, got {found}")
     return corpus

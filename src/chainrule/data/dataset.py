@@ -85,7 +85,7 @@ def make_dataset(
     Raises InputError when the training text is empty, or cleaning leaves nothing of it.
     """
     parts = [letters_only(text) if clean else text for text in (train, valid, test)]
-    if not parts[0].strip():
+    if not parts[0] or parts[0].isspace():
         left = "no letters a-z" if train.strip() else "nothing"
         raise InputError(f"training text: expected some text, got {left}")
     codec, ids = Codec.fit_encode(

@@ -24,7 +24,7 @@ _P_INVERSE = np.uint64(pow(int(_P), -1, 1 << 64))
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """hashes: sorted hashes of the windows kept. modulus: one window in so many was kept."""
+    """hashes: sorted hashes of the windows kept. modulus: one window in so many was kept, 0 for none."""
 
     hashes: UInt64[np.ndarray, " W"]
     modulus: int
@@ -32,7 +32,7 @@ class Fingerprint:
     @classmethod
     def unknown(cls) -> "Fingerprint":
         """Of a text that nobody has: it can tell of no other whether it is the same."""
-        return cls(np.empty(0, dtype=np.uint64), 1)
+        return cls(np.empty(0, dtype=np.uint64), 0)
 
     @classmethod
     def of(cls, text: str) -> "Fingerprint":
@@ -43,10 +43,8 @@ class Fingerprint:
 
     def share(self, text: str) -> float | None:
         """The share of `text`'s windows that stand in the fingerprinted text; None where none can tell."""
-        hashes = window_hashes(text, self.modulus)
-        if not len(hashes) or not len(self.hashes):
-            return None
-        return float(np.isin(hashes, self.hashes).mean())
+        hashes = window_hashes(text, self.modulus) if self.modulus else self.hashes
+        return float(np.isin(hashes, self.hashes).mean()) if len(hashes) else None
 
 
 def window_hashes(text: str, modulus: int = 1) -> UInt64[np.ndarray, " W"]:

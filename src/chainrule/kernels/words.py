@@ -4,14 +4,16 @@ Shape letters: N tokens, W distinct words, C characters, H hashes.
 """
 
 from ctypes import c_int32, c_int64, c_uint64
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Int32, UInt32, UInt64
 
-from chainrule.kernels.native import call, check_memory, library
+from chainrule.kernels.native import call, check_memory, cores, in_threads, library
 
 Array = np.ndarray
 LINE_END = -1
+APART = 1 << 20  # bytes that are worth threads
 
 
 def split_words(text: bytes, *, line_ends: bool = False) -> tuple[Int32[Array, " N"], list[bytes]]:
@@ -22,20 +24,39 @@ def split_words(text: bytes, *, line_ends: bool = False) -> tuple[Int32[Array, "
     """
     if library() is None or not text:
         return split_words_python(text, line_ends=line_ends)
-    return split_words_native(text, line_ends=line_ends)
+    pieces = _pieces(text, cores() if len(text) > APART else 1)
+    found = in_threads(lambda piece: split_words_native(piece, line_ends=line_ends), [(p,) for p in pieces])
+    ids, words = [found[0][0]], list(found[0][1])
+    number = {word: i for i, word in enumerate(words)} if len(found) > 1 else {}
+    for more, others in found[1:]:
+        known = [number.setdefault(word, len(number)) for word in others]
+        ids.append(np.array([*known, LINE_END], np.int32)[more])  # LINE_END, -1, is the last of them
+        words = list(number)
+    return np.concatenate(ids) if len(ids) > 1 else ids[0], words
+
+
+def _pieces(text: bytes, count: int) -> list[bytes]:
+    """The text cut after line ends into about so many parts."""
+    cuts = [0]
+    for piece in range(1, count):
+        cut = text.find(b"\n", len(text) * piece // count) + 1
+        if cut > cuts[-1]:
+            cuts.append(cut)
+    return [text[low:high] for low, high in pairwise([*cuts, len(text)]) if high > low]
 
 
 def split_words_native(text: bytes, *, line_ends: bool) -> tuple[Int32[Array, " N"], list[bytes]]:
     """One pass over the bytes with a hash table."""
     data = np.frombuffer(text, np.uint8)
     ids = np.empty(len(data) + 1, np.int32)  # virtual: what is not written takes no memory
-    starts, ends = np.empty((2, len(data) // 2 + 1), np.int64)
+    starts, spelled = np.empty(len(data) // 2 + 2, np.int64), np.empty(len(data) + 1, np.uint8)
     counts = np.zeros(2, np.int64)
-    arguments = (data, len(data), c_int32(line_ends), ids, starts, ends, counts)
+    arguments = (data, len(data), c_int32(line_ends), ids, starts, spelled, counts)
     check_memory(call("split_words", *arguments, returns=c_int32))
     made, words = counts.tolist()
-    bounds = zip(starts[:words].tolist(), ends[:words].tolist(), strict=True)
-    return ids[:made], [text[low:high] for low, high in bounds]
+    bounds = starts[: words + 1].tolist()
+    blob = spelled[: bounds[-1]].tobytes()
+    return ids[:made], [blob[low:high] for low, high in pairwise(bounds)]
 
 
 def split_words_python(text: bytes, *, line_ends: bool) -> tuple[Int32[Array, " N"], list[bytes]]:

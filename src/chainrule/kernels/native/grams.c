@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALL = 2048, RUN = 12 };
+enum { SMALL = 2048, RUN = 12, AHEAD = 16 };
 
 typedef struct {
     uint64_t key;
@@ -40,9 +40,9 @@ void chainrule_bucket(const int32_t *line, int64_t n, int64_t vocab_size, int64_
 
 static uint64_t key_at(const Sorter *s, uint32_t position, int32_t depth) {
     uint64_t key = 0;
-    for (int32_t d = depth; d < depth + s->group; d++)
-        key = key << s->bits | (d < s->room[position] ? (uint64_t)s->line[position + d] + 1 : 0);
-    return key;
+    int32_t end = depth + s->group, room = s->room[position], d = depth;
+    for (; d < end && d < room; d++) key = key << s->bits | ((uint64_t)s->line[position + d] + 1);
+    return d < end && key ? key << s->bits * (end - d) : key;
 }
 
 static void insert_sort(Item *items, int64_t n) {
@@ -99,7 +99,13 @@ static void radix_sort(Item *items, Item *other, int64_t n) {
 /* Sort positions[at .. at + n], which share `depth` tokens, by the tokens after. */
 static void sort_run(const Sorter *s, int64_t at, int64_t n, int32_t depth) {
     Item *items = s->items + at, *other = s->other + at;
-    for (int64_t i = 0; i < n; i++) items[i] = (Item){key_at(s, s->positions[at + i], depth), s->positions[at + i]};
+    for (int64_t i = 0; i < n; i++) {
+        if (i + AHEAD < n) { /* the next positions lie anywhere in the text */
+            __builtin_prefetch(s->line + s->positions[at + i + AHEAD] + depth);
+            __builtin_prefetch(s->room + s->positions[at + i + AHEAD]);
+        }
+        items[i] = (Item){key_at(s, s->positions[at + i], depth), s->positions[at + i]};
+    }
     if (n < SMALL)
         merge_sort(items, other, n);
     else

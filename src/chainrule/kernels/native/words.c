@@ -5,21 +5,32 @@
 #include <string.h>
 
 typedef struct {
-    uint64_t hash;
+    uint64_t key;
     int32_t word; /* -1: free */
 } Slot;
 
-static uint64_t hash_bytes(const uint8_t *bytes, int64_t n) {
-    uint64_t hash = (uint64_t)n * 0x9E3779B97F4A7C15u, piece;
+enum { SHORT = 7 }; /* bytes that a key holds themselves, their number in its highest byte */
+
+static uint64_t mixed(uint64_t key) {
+    key = (key ^ key >> 32) * 0xBF58476D1CE4E5B9u;
+    return key ^ key >> 29;
+}
+
+/* What a word is found by: of a short one its bytes, which no other has; of a longer one a hash. */
+static uint64_t key_of(const uint8_t *bytes, int64_t n) {
+    uint64_t piece = 0, hash;
+    if (n <= SHORT) {
+        for (int64_t i = 0; i < n; i++) piece = piece << 8 | bytes[i];
+        return piece | (uint64_t)n << 56;
+    }
+    hash = (uint64_t)n * 0x9E3779B97F4A7C15u;
     for (; n >= 8; bytes += 8, n -= 8) {
         memcpy(&piece, bytes, 8);
-        hash = (hash ^ piece) * 0xBF58476D1CE4E5B9u;
-        hash ^= hash >> 29;
+        hash = mixed(hash ^ piece);
     }
     piece = 0;
     memcpy(&piece, bytes, (size_t)n);
-    hash = (hash ^ piece) * 0x94D049BB133111EBu;
-    return hash ^ (hash >> 32);
+    return mixed(hash ^ piece) | (uint64_t)0xFF << 56;
 }
 
 static Slot *new_table(int64_t size) {
@@ -32,7 +43,7 @@ static Slot *grown(Slot *table, int64_t size) {
     Slot *larger = new_table(2 * size);
     for (int64_t i = 0; larger && i < size; i++) {
         if (table[i].word < 0) continue;
-        int64_t at = (int64_t)(table[i].hash & (uint64_t)(2 * size - 1));
+        int64_t at = (int64_t)(mixed(table[i].key) & (uint64_t)(2 * size - 1));
         while (larger[at].word >= 0) at = (at + 1) & (2 * size - 1);
         larger[at] = table[i];
     }
@@ -41,13 +52,14 @@ static Slot *grown(Slot *table, int64_t size) {
 }
 
 /* ids [n + 1]: the number of each word; with line_ends, -1 after the last word of every line.
-   starts, ends [n / 2 + 1]: where word w stands first. counts [2]: how many ids, how many words.
-   Returns 0, or -1 when memory ran out. */
+   starts [n / 2 + 2], spelled [n + 1]: word w is spelled[starts[w] .. starts[w + 1]]. counts [2]: how many ids,
+   how many words. Returns 0, or -1 when memory ran out. */
 int32_t chainrule_split_words(const uint8_t *text, int64_t n, int32_t line_ends, int32_t *ids, int64_t *starts,
-                              int64_t *ends, int64_t *counts) {
+                              uint8_t *spelled, int64_t *counts) {
     static const uint8_t blank[256] = {['\t'] = 1, ['\n'] = 1, ['\v'] = 1, ['\f'] = 1, ['\r'] = 1, [' '] = 1};
-    int64_t size = 1 << 16, words = 0, made = 0, at = 0;
+    int64_t size = 1 << 14, words = 0, made = 0, at = 0;
     Slot *table = new_table(size);
+    starts[0] = 0;
     while (table && at < n) {
         if (blank[text[at]]) {
             if (line_ends && text[at] == '\n') ids[made++] = -1;
@@ -56,19 +68,21 @@ int32_t chainrule_split_words(const uint8_t *text, int64_t n, int32_t line_ends,
         }
         int64_t start = at;
         while (at < n && !blank[text[at]]) at++;
-        uint64_t hash = hash_bytes(text + start, at - start);
-        int64_t slot = (int64_t)(hash & (uint64_t)(size - 1));
-        while (table[slot].word >= 0) {
-            int32_t w = table[slot].word;
-            if (table[slot].hash == hash && ends[w] - starts[w] == at - start &&
-                !memcmp(text + starts[w], text + start, (size_t)(at - start)))
+        int64_t length = at - start;
+        uint64_t key = key_of(text + start, length);
+        int64_t slot = (int64_t)(mixed(key) & (uint64_t)(size - 1));
+        for (; table[slot].word >= 0; slot = (slot + 1) & (size - 1)) {
+            if (table[slot].key != key) continue;
+            const int64_t *place = starts + table[slot].word;
+            if (length <= SHORT || (place[1] - place[0] == length &&
+                                    !memcmp(spelled + place[0], text + start, (size_t)length)))
                 break;
-            slot = (slot + 1) & (size - 1);
         }
         if (table[slot].word < 0) {
-            table[slot] = (Slot){hash, (int32_t)words};
-            starts[words] = start;
-            ends[words++] = at;
+            table[slot] = (Slot){key, (int32_t)words};
+            memcpy(spelled + starts[words], text + start, (size_t)length);
+            starts[words + 1] = starts[words] + length;
+            words++;
         }
         ids[made++] = table[slot].word;
         if (2 * words > size) {
