@@ -1,4 +1,4 @@
-"""Compiles the loops of chainrule.kernels at install, where there is a C compiler; without one NumPy does it."""
+"""Compiles the loops of chainrule.kernels at install, where there is a C compiler; else NumPy does it all."""
 
 import os
 import shlex
@@ -11,7 +11,13 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FLAGS = ("-O3", "-std=c11", "-shared", "-fPIC", "-ffp-contract=off")  # no fused multiply: same numbers anywhere
+FLAGS = (
+    "-O3",
+    "-std=c11",
+    "-shared",
+    "-fPIC",
+    "-ffp-contract=off",
+)  # no fused multiply: same numbers anywhere
 
 
 class NativeKernels(BuildHookInterface):
@@ -22,7 +28,9 @@ class NativeKernels(BuildHookInterface):
         kernels = Path(self.root, "src", "chainrule", "kernels")
         library = kernels / "_native.so"
         if not compiled(sorted((kernels / "native").glob("*.c")), library):
-            print("chainrule: no C compiler found: counting and scoring n-grams will be slower", file=sys.stderr)
+            print(
+                "chainrule: no C compiler found: counting and scoring n-grams will be slower", file=sys.stderr
+            )
             return
         build_data["artifacts"].append(str(library.relative_to(self.root)))
         build_data["pure_python"] = False

@@ -12,7 +12,17 @@ import pytest
 from chainrule import recipes
 from chainrule.core import InputError
 from chainrule.data.dataset import Dataset, make_dataset, split_text
-from chainrule.models.ngram import AddK, MaximumLikelihood, NgramModel, WittenBell, count_ngrams
+from chainrule.models.ngram import (
+    ESTIMATED,
+    AddK,
+    BackoffModel,
+    MaximumLikelihood,
+    NgramModel,
+    StupidBackoff,
+    WittenBell,
+    count_ngrams,
+    estimate,
+)
 from chainrule.models.recurrent import RecurrentModel
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowModel
@@ -104,10 +114,46 @@ def test_a_cooked_recipe_goes_through_json() -> None:
 
 
 def test_the_smoothing_is_the_one_that_was_asked_for() -> None:
-    for name, smoothing in (("maximum-likelihood", MaximumLikelihood()), ("witten-bell", WittenBell())):
-        fitted = fit(recipe("ngram", order=2, smoothing=name), DATA)
+    counts = count_ngrams([DATA.train.ids], DATA.codec.vocab_size, 2)
+    for name, smoothing in (
+        ("maximum-likelihood", MaximumLikelihood()),
+        ("add-k", AddK(1.0)),
+        ("stupid-backoff", StupidBackoff()),
+    ):
+        fitted = fit(recipe("ngram", order=2, k=1.0, smoothing=name), DATA)
         assert isinstance(fitted.model, NgramModel)
         assert fitted.model.smoothing == smoothing
+    for name in ESTIMATED:
+        fitted = fit(recipe("ngram", order=2, smoothing=name), DATA)
+        assert isinstance(fitted.model, BackoffModel)
+        expected = surprisal(estimate(counts, name).model, DATA.test.ids)
+        np.testing.assert_array_equal(surprisal(fitted.model, DATA.test.ids), expected)
+        assert (fitted.discounts == ()) == (name == "witten-bell")
+
+
+def test_scores_that_are_no_probabilities_have_no_perplexity() -> None:
+    fitted = fit(recipe("ngram", order=2, smoothing="stupid-backoff"), DATA)
+    with pytest.raises(InputError, match="perplexity: expected probabilities"):
+        evaluate_part(fitted.model, DATA.test, DATA.codec)
+
+
+def test_minimum_counts_leave_out_what_is_rarer() -> None:
+    sizes = []
+    for minimum in ((), (1, 2), [1, 3]):
+        fitted = fit(recipe("ngram", order=3, smoothing="kneser-ney", minimum=minimum), DATA)
+        assert isinstance(fitted.model, BackoffModel)
+        sizes.append(sum(fitted.model.ngrams))
+    assert sizes[0] > sizes[1] > sizes[2]
+    with pytest.raises(InputError, match="minimum counts: expected a smoothing among"):
+        fit(recipe("ngram", smoothing="add-k", minimum=(1, 2)), DATA)
+
+
+def test_sentences_are_counted_one_by_one() -> None:
+    data = make_dataset("the cat\nthe dog\n\nthe cat\n" * 40, tokenizer="space", sentences=True)
+    fitted = fit(recipe("ngram", order=3, smoothing="modified-kneser-ney"), data)
+    assert isinstance(fitted.model, BackoffModel)
+    assert fitted.model.end == data.codec.end_id
+    assert fitted.model.ngrams[0] == data.codec.vocab_size + 1
 
 
 @pytest.mark.parametrize("smoothing", ["add-k", "witten-bell"])
@@ -121,8 +167,9 @@ def test_an_open_order_is_the_best_on_the_validation_part(smoothing: str) -> Non
         for one in candidates
     }
     best = min(nats, key=lambda found: nats[found])
-    assert isinstance(fitted.model, NgramModel)
-    assert (fitted.model.order, fitted.model.smoothing) == best
+    assert isinstance(fitted.model, NgramModel | BackoffModel)
+    assert fitted.model.order == best[0]
+    assert isinstance(fitted.model, BackoffModel) or fitted.model.smoothing == best[1]
     assert 1 < fitted.model.order < 10
     assert (fitted.recipe.order, fitted.recipe.k) == (best[0], getattr(best[1], "k", None))
 
@@ -138,7 +185,7 @@ def test_without_a_validation_part_an_order_is_still_found() -> None:
     for kind in ("ngram", "rnn"):
         assert fit(recipe(kind), data).model.vocab_size == data.codec.vocab_size
     short = fit(recipe("ngram"), make_dataset("abc")).model
-    assert isinstance(short, NgramModel)
+    assert isinstance(short, BackoffModel)
     assert short.order == 3
 
 

@@ -23,7 +23,16 @@ from chainrule.data.dataset import Dataset, make_dataset, split_text
 from chainrule.data.partition import random_batches, sequential_batches
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.language_model import LanguageModel, TrainedOnWarning, UnknownSymbolWarning, load
-from chainrule.models.ngram import AddK, MaximumLikelihood, NgramModel, WittenBell, count_ngrams
+from chainrule.models.ngram import (
+    AddK,
+    BackoffModel,
+    MaximumLikelihood,
+    NgramModel,
+    StupidBackoff,
+    WittenBell,
+    count_ngrams,
+    estimate,
+)
 from chainrule.models.recurrent import RecurrentLearner, RecurrentModel
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowLearner, WindowModel
@@ -57,6 +66,9 @@ __all__ = [  # noqa: RUF022 - in the order of the lecture
     "MaximumLikelihood",
     "AddK",
     "WittenBell",
+    "StupidBackoff",
+    "estimate",
+    "BackoffModel",
     "fit_zipf",
     "WindowModel",
     "WindowLearner",

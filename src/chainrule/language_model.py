@@ -339,7 +339,7 @@ def _restored(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Language
     if model.vocab_size != codec.vocab_size:
         raise FileFormatError(f"expected a vocabulary of {model.vocab_size} tokens, got {codec.vocab_size}")
     hashes, modulus = arrays["overlap"], header["overlap_modulus"]
-    if hashes.dtype != np.uint64 or hashes.ndim != 1 or not (isinstance(modulus, int) and modulus > 0):
+    if hashes.dtype != np.uint64 or hashes.ndim != 1 or not (isinstance(modulus, int) and modulus >= 0):
         raise FileFormatError("expected hashes of the training text, got something else")
     card = header["card"]
     missing = CARD - set(card)
