@@ -121,7 +121,7 @@ class LanguageModel:
         )
         fitted = fit(Recipe(kind=model, **settings), data, report)
         held_out = None
-        if len(data.test.ids):
+        if len(data.test.ids) and getattr(fitted.model, "normalised", True):
             with contextlib.suppress(KeyboardInterrupt):
                 held_out = evaluate_part(fitted.model, data.test, data.codec, scoring).report
         fingerprint = Fingerprint.of(data.train.text)

@@ -148,7 +148,8 @@ def _count(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | N
 
     orders = range(1, highest + 1) if recipe.order is None else (recipe.order,)
     amounts = (ADD_K if recipe.k is None else (recipe.k,)) if recipe.smoothing == "add-k" else (None,)
-    if len(valid) and len(orders) * len(amounts) > 1:
+    ranks_only = recipe.smoothing == "stupid-backoff"  # its scores cannot be held against one another
+    if len(valid) and len(orders) * len(amounts) > 1 and not ranks_only:
         return made(*_best(made, orders, amounts, valid[:CHOOSING], report))
     return made(min(UNCHOSEN_ORDER, highest) if recipe.order is None else recipe.order, amounts[0])
 

@@ -10,11 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.cli.console import bar, err, note, out, output, print_json, read_corpus
-from chainrule.core import InputError
+from chainrule.core import FileFormatError, InputError
+from chainrule.data.tokenizers import NAMES
 from chainrule.files import verify
 from chainrule.language_model import LanguageModel, TokenScore, load
 from chainrule.models.ngram import BackoffModel
 from chainrule.models.ngram.arpa import arpa_pieces, read_arpa, write_arpa
+from chainrule.models.ngram.counts import check_trie
 from chainrule.models.ngram.interpolation import interpolate, mixture_weights
 from chainrule.models.ngram.pruning import prune_entropy, prune_to_size
 from chainrule.models.ngram.quantization import quantize as to_8_bits
@@ -96,14 +98,15 @@ def prune(
     output(out_file, force=force)
     if (threshold is None) == (size is None):
         raise InputError("prune: expected either --threshold or --size")
-    lm, ngram = _opened(model)
+    lm, ngram = _opened(model, whole=True)
+    held_out = None if on is None else read_corpus(on, "strict").text
     with bar("pruning"):
         if threshold is not None:
             made, how = prune_entropy(ngram, threshold), f"pruned by entropy at {threshold:g}"
         else:
             assert size is not None
             made, how = prune_to_size(ngram, size), f"pruned by entropy to {size:,} n-grams"
-    _write(lm, made, how, out_file, on)
+    _write(lm, made, how, out_file, on, held_out)
 
 
 @app.command()
@@ -113,10 +116,11 @@ def quantize(model: ModelFile, out_file: OutFile, on: On = None, force: Force = 
     Example: `chainrule ngram quantize words.chainrule --on other.txt -o small.chainrule`
     """
     output(out_file, force=force)
-    lm, ngram = _opened(model)
+    lm, ngram = _opened(model, whole=True)
+    held_out = None if on is None else read_corpus(on, "strict").text
     with bar("quantising"):
         made = to_8_bits(ngram)
-    _write(lm, made, "probabilities in 8 bits", out_file, on)
+    _write(lm, made, "probabilities in 8 bits", out_file, on, held_out)
 
 
 @app.command()
@@ -132,14 +136,14 @@ def mix(
     Example: `chainrule ngram mix a.chainrule b.chainrule --on other.txt -o both.chainrule`
     """
     output(out_file, force=force)
-    opened = [_opened(path) for path in models]
+    if (weights is None) == (on is None):
+        raise InputError("mix: expected either --weights, or --on for a text to find them on")
+    opened = [_opened(path, whole=True) for path in models]
     first = opened[0][0]
     for path, (lm, _) in zip(models, opened, strict=True):
         if lm.codec != first.codec:
             raise InputError(f"{path}: expected the tokens and the vocabulary of {models[0]}, got others")
     ngrams = [ngram for _, ngram in opened]
-    if (weights is None) == (on is None):
-        raise InputError("mix: expected either --weights, or --on for a text to find them on")
     if on is not None:
         found = mixture_weights(ngrams, first.codec.encode(read_corpus(on, "strict").text)).tolist()
     else:
@@ -147,7 +151,7 @@ def mix(
     with bar("mixing"):
         made = interpolate(ngrams, found)
     shares = ", ".join(f"{weight:.4f} {path.name}" for weight, path in zip(found, models, strict=True))
-    _write(first, made, f"mixed: {shares}", out_file, None)
+    _write(first, made, f"mixed: {shares}", out_file)
 
 
 @app.command("export")
@@ -158,7 +162,7 @@ def export_arpa(model: ModelFile, out_file: OutFile, force: Force = False) -> No
     """
     if str(out_file) != "-":
         output(out_file, force=force)
-    lm, ngram = _opened(model)
+    lm, ngram = _opened(model, whole=True)
     if str(out_file) == "-":
         for piece in arpa_pieces(ngram, lm.codec.vocabulary.tokens):
             sys.stdout.buffer.write(piece)
@@ -180,6 +184,9 @@ def import_arpa(
     Example: `chainrule ngram import words.arpa.gz -o words.chainrule`
     """
     output(out_file, force=force)
+    known = [name for name in NAMES if name != "bpe"]  # which is learned from a text, and there is none
+    if tokenizer not in known:
+        raise InputError(f"tokeniser: expected one of {', '.join(known)}, got {tokenizer!r}")
     try:
         with bar("reading"), arpa.open("rb") as file:
             found = read_arpa(file)
@@ -233,25 +240,30 @@ def rescore(
     """
     lm, _ = _opened(model)
     for raw in sys.stdin.buffer:
-        line = raw.decode("utf-8", "replace").rstrip("\n")
+        raw = raw.rstrip(b"\r\n")
+        line = raw.decode("utf-8", "replace")
         fields = line.split("|||")
         scores = lm.full_scores((fields[1] if len(fields) > 1 else line).strip() + "\n" * lm.codec.sentences)
         total, unknown = sum(score.log10 for score in scores), sum(score.unknown for score in scores)
         if len(fields) > 1:
-            sys.stdout.write(f"{line} ||| {total:.6f}\n")
+            answer = raw + f" ||| {total:.6f}\n".encode()
         elif detail:
-            sys.stdout.write(f"{_spelled(scores)}\tTotal: {total:.6f}\tOOV: {unknown}\n")
+            answer = f"{_spelled(scores)}\tTotal: {total:.6f}\tOOV: {unknown}\n".encode()
         else:
-            sys.stdout.write(f"{total:.6f}\t{len(scores)}\t{unknown}\t{line}\n")
-        sys.stdout.flush()  # a decoder waits for the answer
+            answer = f"{total:.6f}\t{len(scores)}\t{unknown}\t".encode() + raw + b"\n"
+        sys.stdout.buffer.write(answer)  # the line byte for byte, whether or not it is UTF-8
+        sys.stdout.buffer.flush()  # a decoder waits for the answer
 
 
 def _spelled(scores: list[TokenScore]) -> str:
     return "\t".join(f"{score.token}={score.length} {score.log10:.6f}" for score in scores)
 
 
-def _opened(path: Path) -> tuple[LanguageModel, BackoffModel]:
-    """A model file with an estimated n-gram model in it."""
+def _opened(path: Path, *, whole: bool = False) -> tuple[LanguageModel, BackoffModel]:
+    """A model file with an estimated n-gram model in it. whole: all of it will be read, so it is checked first:
+    what was damaged would get a new checksum."""
+    if whole:
+        verify(path)
     lm = load(path)
     if not isinstance(lm.model, BackoffModel):
         smoothing = lm.card["recipe"].get("smoothing", "")
@@ -262,20 +274,44 @@ def _opened(path: Path) -> tuple[LanguageModel, BackoffModel]:
             f"{path}: expected an n-gram model with backoff (witten-bell, absolute, kneser-ney or "
             f"modified-kneser-ney), got {kind}"
         )
+    if whole:
+        _check(path, lm.model)
     return lm, lm.model
 
 
-def _write(lm: LanguageModel, made: BackoffModel, how: str, path: Path, on: str | None) -> None:
-    """Save the remade model, with its size and what it lost against the old one."""
+def _check(path: Path, model: BackoffModel) -> None:
+    """Raises FileFormatError for tables that are no trie or hold no numbers, as a stranger may write them."""
+    alphabet, below = len(model.levels[0].tokens), 1
+    for k, level in enumerate(model.levels, 1):
+        trie = (
+            check_trie(level.tokens, level.first, below, alphabet)
+            if len(level.tokens)
+            else not level.first.any()
+        )
+        values = (level.log_probs, level.log_probs if level.backoffs is None else level.backoffs)
+        if not trie or not all((some < np.inf).all() for some in values):  # NaN is not below it
+            raise FileFormatError(f"{path}: the tables of order {k} are damaged")
+        below = len(level.tokens)
+
+
+def _write(
+    lm: LanguageModel,
+    made: BackoffModel,
+    how: str,
+    path: Path,
+    on: str | None = None,
+    held_out: str | None = None,
+) -> None:
+    """Save the remade model, with its size and what it lost against the old one on a text of the name `on`."""
     new = lm.remade(made, how)
+    lost = None if held_out is None else (lm.evaluate(held_out).perplexity, new.evaluate(held_out).perplexity)
     new.save(path)
     old = lm.model
     assert isinstance(old, BackoffModel)
     before, after = sum(old.ngrams), sum(made.ngrams)
     out().print(f"{how}: {after:,} of {before:,} n-grams", markup=False)
-    if on is not None:
-        text = read_corpus(on, "strict").text
-        was, now = lm.evaluate(text).perplexity, new.evaluate(text).perplexity
+    if lost is not None:
+        was, now = lost
         gap = f"{100 * (now / was - 1):+.2f} %" if np.isfinite(was) and np.isfinite(now) else "no ratio"
         out().print(
             f"perplexity on {on}: {number(was, 4)} before, {number(now, 4)} after ({gap})", markup=False

@@ -152,7 +152,9 @@ def remarks(lm: LanguageModel) -> list[str]:
         said.append(f"{share:.0%} of the test part stands in the training text: its figures are not held out")
     if lm.held_out and float(lm.held_out["perplexity"]) >= lm.model.vocab_size > 1 and lm.card["training"]:
         said.append("held out it is no better than guessing: a lower learning rate or more time may help")
-    if tested and lm.held_out is None:
+    if not getattr(lm.model, "normalised", True):
+        said.append("its scores only rank and are no probabilities: there is no perplexity")
+    elif tested and lm.held_out is None:
         said.append("interrupted while the test part was scored: there are no held-out figures")
     return said
 

@@ -58,7 +58,7 @@ def split_text(
     ends = split_bounds(len(text), *fractions)
     if sentences:
         ends = Bounds(
-            *(end if end >= len(text) else text.find("\n", end - 1) + 1 or len(text) for end in ends)
+            *(text.find("\n", end - 1) + 1 or len(text) if 0 < end < len(text) else end for end in ends)
         )
     return (
         text[: ends.train],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt32, UInt64
 
-from chainrule.kernels.native import library
+from chainrule.kernels.native import in_threads, library
 from chainrule.kernels.words import window_hashes_native
 
 WINDOW = 50  # characters, the length that contamination studies of large models settled on
@@ -51,7 +51,7 @@ def window_hashes(text: str, modulus: int = 1) -> UInt64[np.ndarray, " W"]:
     """The hash of every window of 50 characters, scrambled so that its low bits are even, where it is a
     multiple of `modulus`, a power of two. Read in pieces, so that a long text is not held four times."""
     pieces = [text[at : at + PIECE + WINDOW - 1] for at in range(0, max(1, len(text) - WINDOW + 1), PIECE)]
-    return np.concatenate([_piece_hashes(piece, modulus) for piece in pieces])
+    return np.concatenate(in_threads(_piece_hashes, [(piece, modulus) for piece in pieces]))
 
 
 def _piece_hashes(text: str, modulus: int) -> UInt64[np.ndarray, " W"]:

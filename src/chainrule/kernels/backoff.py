@@ -268,7 +268,9 @@ def interpolate_native(
         weights = counts, kept, discounts, c_int32(types), lower, links
         call("interpolate", first, low, high, *weights, made.probs, made.backoffs, made.log_probs)
 
-    in_threads(work, _cuts(contexts, cores() if contexts > APART else 1))
+    pieces = cores() if size > APART else 1
+    cuts = np.searchsorted(first, np.linspace(0, size, pieces + 1)[1:-1])  # first contexts have the most n-grams
+    in_threads(work, list(pairwise([0, *cuts.tolist(), contexts])))
     return made
 
 

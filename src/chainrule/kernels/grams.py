@@ -72,31 +72,25 @@ def levels_native(line: Line, room: Room, vocab_size: int, order: int) -> list[G
     call("level_sizes", shared, rooms, n, wide(order), sizes)
     size = [int(s) for s in sizes]
 
-    def level(k: int) -> tuple[Array, ...]:
+    def level(k: int) -> tuple[Array, Array, Array, Array]:
         tokens, counts, stands = (np.empty(size[k - 1], kind) for kind in (np.int32, np.uint32, np.uint32))
-        above = np.zeros(size[k - 1] + 1, np.uint32) if k < order else None
-        call("level", line, positions, shared, rooms, n, wide(k), tokens, counts, stands, above)
-        return tokens, counts, stands, above if above is not None else np.empty(0, np.uint32)
+        above = np.zeros(size[k - 1] + 1 if k < order else 0, np.uint32)
+        sorted_text = positions, shared, rooms, n
+        call("level", line, *sorted_text, wide(k), tokens, counts, stands, above if k < order else None)
+        if k < 3:
+            return tokens, above, counts, tokens.astype(np.uint32)
+        links = np.empty(len(stands), np.uint32)
+        check_memory(call("links", *sorted_text, wide(k - 1), stands, len(stands), links, returns=wide))
+        return tokens, above, counts, links
 
     made = in_threads(level, [(k,) for k in range(order, 0, -1)])[::-1]
-
-    def links(k: int) -> Array:
-        stands = made[k - 1][2]
-        if k == 2:
-            return made[1][0].astype(np.uint32)
-        out = np.empty(len(stands), np.uint32)
-        check_memory(
-            call("links", positions, shared, rooms, n, wide(k - 1), stands, len(stands), out, returns=wide)
-        )
-        return out
-
-    linked = in_threads(links, [(k,) for k in range(order, 1, -1)])[::-1]
-    levels = [_alphabet(made[0][0], made[0][1], vocab_size)]
-    for k in range(2, order + 1):
-        first = made[k - 2][3]
-        if k == 2:  # from the tokens seen to all of them
-            first = first[np.searchsorted(made[0][0], np.arange(vocab_size + 1))]
-        levels.append(GramLevel(made[k - 1][0], first, made[k - 1][1], linked[k - 2]))
+    levels = [_alphabet(made[0][0], made[0][2], vocab_size)]
+    first = made[0][1]
+    if order > 1:  # from the tokens seen to all of them
+        first = first[np.searchsorted(made[0][0], np.arange(vocab_size + 1))]
+    for tokens, above, counts, links in made[1:]:
+        levels.append(GramLevel(tokens, first, counts, links))
+        first = above
     return levels
 
 

@@ -21,7 +21,7 @@ from chainrule.models.ngram.history import ABSENT
 from chainrule.models.ngram.pruning import renormalised
 
 Array = np.ndarray
-ROUNDS = 100  # of expectation and maximisation
+ROUNDS = 1000  # of expectation and maximisation, after which at most log(M) / 1000 nats a token are missing
 
 
 def interpolate(models: Sequence[BackoffModel], weights: Sequence[float]) -> BackoffModel:
@@ -55,11 +55,12 @@ def interpolate(models: Sequence[BackoffModel], weights: Sequence[float]) -> Bac
 
 
 def mixture_weights(
-    models: Sequence[BackoffModel], tokens: Integer[Array, " T"], tolerance: float = 1e-6
+    models: Sequence[BackoffModel], tokens: Integer[Array, " T"], tolerance: float = 1e-5
 ) -> Float64[Array, " M"]:
     """The weights under which held-out tokens are likeliest, by expectation and maximisation from even ones.
 
-    Ends when no weight changes by as much as the tolerance. A model without which they are as likely nears 0.
+    Ends where no weights can be better by more than the tolerance, in nats a token; models that are much
+    alike may take all rounds. A model without which the tokens are as likely nears 0.
     Raises InputError for no tokens, and for tokens that no model can give.
     """
     _check(models)
@@ -74,9 +75,10 @@ def mixture_weights(
     for _ in range(ROUNDS):
         shares = weights[:, None] * probs
         better = (shares / shares.sum(axis=0)).mean(axis=1)
-        if np.abs(better - weights).max() < tolerance:
-            return better
+        growth = np.divide(better, weights, out=np.zeros(len(models)), where=weights > 0)
         weights = better
+        if np.log(growth.max()) < tolerance:  # it bounds what is missing, as the likelihood is concave
+            break
     return weights
 
 

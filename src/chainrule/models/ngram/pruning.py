@@ -2,8 +2,8 @@
 
     D(p || p') = -p(h) { p(w|h) [log p(w|h') + log a'(h) - log p(w|h)] + [log a'(h) - log a(h)] left(h) }
 
-is what dropping h w costs: left(h) is 1 less the sum of all listed p(.|h), a(h) the backoff of h, a'(h) what it
-becomes. An n-gram goes where exp(D) - 1, the relative rise in perplexity, is below a threshold. Here too is
+is what dropping h w costs: left(h) is 1 less the sum of all listed p(.|h), a(h) the backoff of h, a'(h) what
+it becomes. An n-gram goes where exp(D) - 1, the relative rise in perplexity, is below a threshold. Also here:
 what makes the backoffs of a changed model anew, so that its rows sum to 1.
 
 Shape letters: U n-grams of a level, C contexts.
