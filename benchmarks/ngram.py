@@ -2,10 +2,10 @@
 
     python benchmarks/ngram.py TRAIN TEST [--kenlm BIN] [--kenlm-python PYTHON] [--quick] [--json]
 
-TRAIN and TEST are texts of one sentence a line, words between spaces; without them WikiText-2 is looked for in
-CHAINRULE_DATA. BIN is a folder with lmplz and build_binary, PYTHON an interpreter that has KenLM's module.
-Whole processes, interleaved, medians: text in, model file out. As KenLM takes no `<unk>` in a text, it is spelled
-otherwise for both.
+TRAIN and TEST are texts of one sentence a line, words between spaces; without them WikiText-2 is looked for
+in CHAINRULE_DATA. BIN is a folder with lmplz and build_binary, PYTHON an interpreter that has KenLM's module.
+Whole processes, interleaved, medians: text in, model file out. As KenLM takes no `<unk>` in a text, it is
+spelled otherwise for both.
 """
 
 import argparse

@@ -175,7 +175,10 @@ def zip_file() -> bytes:
         (pack_tensors({}, {"chainrule": "[]"}), "a safetensors file of another program, or a damaged file"),
         (pack_tensors({}, {"chainrule": "{}"}), "expected file format 2, got None"),
         (pack_tensors({}, {"chainrule": '{"format": 2}'}), "the file is damaged"),
-        (pack_tensors({}, {"chainrule": '{"format": 2, "header": "{}", "tables": {}, "sha256": ""}'}), "their checksum"),
+        (
+            pack_tensors({}, {"chainrule": '{"format": 2, "header": "{}", "tables": {}, "sha256": ""}'}),
+            "their checksum",
+        ),
     ],
     ids=["zip", "gzip", "png", "empty", "short", "text", "no metadata", "a list", "no json", "deep json",
          "another program", "another program's format", "another's key", "no format", "no header",
@@ -393,7 +396,10 @@ def test_a_flipped_bit_is_found_one_way_or_the_other(tables_file: Path, flip: in
 @pytest.mark.parametrize(
     "places",
     [
-        {"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}, "b": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}},
+        {
+            "a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]},
+            "b": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]},
+        },
         {"a": {"dtype": "F64", "shape": [2], "data_offsets": [0, 8]}},
         {"a": {"dtype": "F64", "shape": [1 << 62, 4], "data_offsets": [0, 8]}},
         {"a": {"dtype": "F64", "shape": [-1], "data_offsets": [8, 0]}},

@@ -44,8 +44,8 @@ class UnknownSymbolWarning(UserWarning):
 
 
 class TokenScore(NamedTuple):
-    """A token of a sentence, log10 of its probability, the order of the n-gram that it was found in (0 where a
-    model has none), and whether it is unknown: what users of n-gram tools call full scores."""
+    """A token of a sentence, log10 of its probability, the order of the n-gram that it was found in (0 where
+    a model has none), and whether it is unknown: what users of n-gram tools call full scores."""
 
     token: str
     log10: float
@@ -93,9 +93,10 @@ class LanguageModel:
         """Fit a model to a text and evaluate it on the part held out.
 
         model: a kind of `chainrule.recipes.KINDS`. valid, test: a fraction of the text, the last of it, or
-        a text of its own; 0 or "" for none. sentences: every line is one, its end is predicted, and nothing is
-        carried from one to the next by n-grams. min_freq, vocab_limit, unk: see `Codec.fit_encode`. settings: fields of `chainrule.recipes.Recipe`. report, scoring:
-        told how far training and evaluation are. Ctrl-C while it evaluates leaves the figures out.
+        a text of its own; 0 or "" for none. sentences: every line is one, its end is predicted, and
+        n-grams carry nothing from one to the next. min_freq, vocab_limit, unk: see `Codec.fit_encode`.
+        settings: fields of `chainrule.recipes.Recipe`. report, scoring: told how far training and evaluation
+        are. Ctrl-C while it evaluates leaves the figures out.
         Raises InputError for what cannot be used.
         """
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.core import InputError
-from chainrule.data.codec import Codec, letters_only
+from chainrule.data.codec import BEGIN, END, Codec, letters_only
 from chainrule.data.tokenizers import Words
 from chainrule.data.vocabulary import UNKNOWN, Vocabulary
 from chainrule.models.ngram.counts import count_ngrams
@@ -140,3 +140,106 @@ def test_the_time_machine_in_ngrams(time_machine: str) -> None:
 
     assert most(2, 2) == [("of the", 309), ("in the", 169)]
     assert most(3, 1) == [("the time traveller", 59)]
+
+
+# lines of tokens, none of which is reserved
+WORD = st.sampled_from(["a", "b", "the", "<unk>", "é", "\0", "\xa0"])
+SENTENCES = st.lists(st.lists(WORD, max_size=4), max_size=6)
+
+
+@given(SENTENCES, st.booleans())
+def test_sentences_there_and_back(lines: list[list[str]], ended: bool) -> None:
+    text = "".join(" ".join(line) + "\n" for line in lines)
+    if not ended and lines and lines[-1]:
+        text = text[:-1]  # the last line has no end of its own
+    codec, ids = Codec.fit_encode(text, "space", sentences=True)
+    assert ids.dtype == np.int32
+    assert np.array_equal(ids, codec.encode(text))
+    assert codec.split(text) == [token for line in lines for token in (*line, END)]
+    assert np.count_nonzero(ids == codec.end_id) == len(lines)
+    assert codec.decode(ids) == "".join(" ".join(line) + "\n" for line in lines)
+    assert codec.unknown(text) == []
+
+
+@given(st.text("ab \n"))
+def test_sentences_of_characters(text: str) -> None:
+    codec, ids = Codec.fit_encode(text, "characters", sentences=True)
+    whole = text if text.endswith("\n") or not text else text + "\n"
+    assert codec.decode(ids) == whole
+    assert np.array_equal(codec.encode(whole), ids)
+    assert codec.decode(codec.encode_prompt(text)) == text
+
+
+@pytest.mark.parametrize("tokenizer", ["bytes", "characters", "words", "space", "bpe"])
+def test_every_tokeniser_ends_sentences(tokenizer: str) -> None:
+    text = "one two\n\none\ntwo one"
+    codec = Codec.fit(text, tokenizer, sentences=True, bpe_size=260)
+    assert codec.vocabulary.tokens[codec.end_id or 0] == END
+    assert np.count_nonzero(codec.encode(text) == codec.end_id) == 4
+    assert np.count_nonzero(codec.encode_prompt(text) == codec.end_id) == 3
+    assert codec.decode(codec.encode(text)).split() == text.split()
+    assert Codec.fit(text, tokenizer, bpe_size=260).end_id is None
+
+
+def test_a_prompt_of_sentences_goes_on() -> None:
+    codec = Codec.fit("a b\nb a\n", "space", sentences=True)
+    spelled = [codec.vocabulary.decode(codec.encode_prompt(text)) for text in ("", "a", "a\n", "a\nb", "\n")]
+    assert spelled == [[], ["a"], ["a", END], ["a", END, "b"], [END]]
+
+
+@pytest.mark.parametrize("reserved", [BEGIN, END])
+def test_a_text_that_holds_the_ends_of_sentences(reserved: str) -> None:
+    with pytest.raises(
+        InputError, match=f"sentences: expected a text without {BEGIN} and {END}.*got {reserved}"
+    ):
+        Codec.fit(f"a {reserved}\n", "space", sentences=True)
+    codec = Codec.fit("a b\n", "space", sentences=True)
+    with pytest.raises(InputError, match=f"got {reserved}"):
+        codec.encode(f"a {reserved}\n")
+    ordinary = Codec.fit(f"a {reserved}\n", "space")  # in a running text it is a word
+    assert ordinary.decode(ordinary.encode(f"{reserved} a")) == f"{reserved} a"
+
+
+def test_cleaning_leaves_no_sentences() -> None:
+    with pytest.raises(
+        InputError, match="sentences: expected a text that keeps its lines; cleaning joins them"
+    ):
+        Codec.fit("a\nb\n", clean=True, sentences=True)
+
+
+def test_unk_is_an_ordinary_word() -> None:
+    codec, ids = Codec.fit_encode("a <unk> a <unk> <unk> b", "space")
+    assert codec.vocabulary.tokens == ("<<unk>>", "<unk>", "a", "b")
+    assert codec.vocabulary.unknown == "<<unk>>"
+    assert codec.vocabulary.counts == (0, 3, 2, 1)
+    assert ids.tolist() == [2, 1, 2, 1, 1, 3]
+    assert codec.encode("<unk> new").tolist() == [1, 0]
+    assert codec.unknown("<unk> new <<unk>>") == ["new"]
+    both = Codec.fit("<unk> <<unk>> a", "space")
+    assert both.vocabulary.unknown == "<<<unk>>>"
+    assert Codec.fit("a", "space").vocabulary.unknown == UNKNOWN
+
+
+def test_unk_is_left_out() -> None:
+    codec, ids = Codec.fit_encode("a <unk> a <unk> <unk> b", "space", unk="skip")
+    assert codec.vocabulary.tokens == (UNKNOWN, "a", "b")
+    assert codec.vocabulary.counts == (0, 2, 1)
+    assert ids.tolist() == [1, 1, 2]
+    assert codec.encode("a <unk> new").tolist() == [1, 0, 0]  # elsewhere it is the unknown symbol
+    ended = Codec.fit_encode("<unk>\na\n", "space", unk="skip", sentences=True)[1]
+    assert ended.tolist() == [1, 2, 1]
+    with pytest.raises(InputError, match="unk: expected ordinary or skip, got 'maybe'"):
+        Codec.fit("a", unk="maybe")
+
+
+def test_a_limit_keeps_the_most_frequent() -> None:
+    text = "a a a b b c c d"
+    codec, ids = Codec.fit_encode(text, "space", vocab_limit=2)
+    assert codec.vocabulary.tokens == (UNKNOWN, "a", "b")  # of b and c, as frequent, the first by spelling
+    assert ids.tolist() == [1, 1, 1, 2, 2, 0, 0, 0]
+    ended = Codec.fit(text, "space", vocab_limit=2, sentences=True)
+    assert ended.vocabulary.tokens == (UNKNOWN, END, "a", "b")  # the end is not counted
+    assert Codec.fit(text, "space", vocab_limit=99).vocab_size == 5
+    assert Codec.fit(text, "space", vocab_limit=3, min_freq=3).vocabulary.tokens == (UNKNOWN, "a")
+    with pytest.raises(InputError, match="vocabulary limit: expected at least 1, got 0"):
+        Codec.fit(text, "space", vocab_limit=0)

@@ -115,3 +115,46 @@ def test_the_head_of_words_is_cut_in_proportion() -> None:
     head = make_dataset("one two three four " * 10, tokenizer="words").train.head(20)
     assert len(head.ids) == 20
     assert len(head.text) == 95
+
+
+LINES = st.lists(st.sampled_from(["", "a", "a b", "\r", "longer line", "\n"])).map("\n".join)
+
+
+@given(LINES, FRACTIONS, FRACTIONS)
+def test_sentences_are_cut_at_line_ends(text: str, valid: float, test: float) -> None:
+    parts = split_text(text, valid=valid, test=test, sentences=True)
+    assert "".join(parts) == text
+    ends = len(parts[0]), len(parts[0]) + len(parts[1])
+    plain = split_text(text, valid=valid, test=test)
+    for end, wanted in zip(ends, (len(plain[0]), len(plain[0]) + len(plain[1])), strict=True):
+        assert end in (0, len(text)) or text[end - 1] == "\n"
+        assert end >= wanted
+        assert not wanted or "\n" not in text[wanted - 1 : end - 1]  # the first line end that will do
+
+
+def test_sentences_cut_by_hand() -> None:
+    text = "one\ntwo\nthree\nfour\nfive\n"  # 24 characters
+    assert split_text(text, valid=0.25, test=0.25, sentences=True) == (
+        "one\ntwo\nthree\n",
+        "four\n",
+        "five\n",
+    )
+    assert split_text(text, valid=0, test=0, sentences=True) == (text, "", "")
+    assert split_text(text, valid=0, test=0.99, sentences=True) == ("", "", text)
+    assert split_text("all of one line", sentences=True) == ("all of one line", "", "")
+
+
+def test_sentences_with_texts_of_their_own() -> None:
+    assert split_text("a\nb\n", valid="v", test="t", sentences=True) == ("a\nb\n", "v", "t")
+    data = make_dataset("a b\n\nb", "a", "c\n", tokenizer="space", sentences=True)
+    assert data.codec.vocabulary.tokens == (UNKNOWN, "</s>", "b", "a")
+    assert data.train.ids.tolist() == [3, 2, 1, 1, 2, 1]
+    assert data.valid.ids.tolist() == [3, 1]
+    assert data.test.ids.tolist() == [0, 1]
+
+
+def test_a_limit_and_what_unk_is_are_handed_on() -> None:
+    data = make_dataset("a a b <unk>", "b <unk>", tokenizer="space", vocab_limit=1, unk="skip")
+    assert data.codec.vocabulary.tokens == (UNKNOWN, "a")
+    assert data.train.ids.tolist() == [1, 1, 0]
+    assert data.valid.ids.tolist() == [0, 0]

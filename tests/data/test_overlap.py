@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.data import overlap
 from chainrule.data.overlap import KEEP, WINDOW, Fingerprint, window_hashes
 
 # st.text() never draws halves of surrogate pairs, which a Python string may hold
@@ -116,3 +117,30 @@ def test_the_parts_of_a_book_are_strangers(shared_data: Path) -> None:
     fingerprint = Fingerprint.of(text[:cut])
     assert fingerprint.share(text[cut:]) == pytest.approx(0, abs=0.01)
     assert fingerprint.share(text[:20_000]) == 1.0
+
+
+def test_of_a_text_that_nobody_has_none_can_tell() -> None:
+    for text in ("", "short", random_text(500, 15)):
+        assert Fingerprint.unknown().share(text) is None
+
+
+@pytest.mark.parametrize("length", [0, 1, WINDOW - 1, WINDOW, WINDOW + 1, 63, 64, 65, 500, 513])
+@pytest.mark.parametrize("piece", [1, 7, 64, 1000])
+def test_a_text_in_pieces_is_the_text_in_one(
+    length: int, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = random_text(length, 16)
+    whole, hashes = Fingerprint.of(text), window_hashes(text)
+    monkeypatch.setattr(overlap, "PIECE", piece)
+    assert np.array_equal(window_hashes(text), hashes)
+    assert np.array_equal(Fingerprint.of(text).hashes, whole.hashes)
+    assert Fingerprint.of(text).modulus == whole.modulus
+
+
+def test_pieces_keep_the_same_share_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = random_text(3 * KEEP, 17)
+    whole = Fingerprint.of(text)
+    assert whole.modulus > 1
+    monkeypatch.setattr(overlap, "PIECE", 10_000)
+    assert np.array_equal(Fingerprint.of(text).hashes, whole.hashes)
+    assert whole.share(text) == 1.0

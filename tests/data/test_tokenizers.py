@@ -1,8 +1,10 @@
 """Text in, tokens out: what the tokens hold of a text, and what is gone."""
 
+import re
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from chainrule.data.tokenizers import (
     Bytes,
     Characters,
     ChineseWords,
+    Space,
     Words,
     make_tokenizer,
     restore_tokenizer,
@@ -197,3 +200,33 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         make_tokenizer("letters", TEXT)
     with pytest.raises(InputError, match="got 'letters'"):
         restore_tokenizer("letters", {})
+
+
+SPACED = (
+    st.lists(st.sampled_from(list(" \t\n\v\f\rab\0é\x85\xa0\u3000\x1c\ud83d红"))).map("".join) | ANY_STRING
+)
+
+
+@given(SPACED)
+def test_space_cuts_at_ascii_white_space_alone(text: str) -> None:
+    tokens = Space().split(text)
+    assert tokens == [part for part in re.split("[ \t\n\v\f\r]+", text) if part]
+    assert Space().split(Space().join(tokens)) == tokens
+
+
+@given(SPACED, st.booleans())
+def test_space_as_numbers(text: str, line_ends: bool) -> None:
+    ids, spelled = Space().index(text, line_ends=line_ends)
+    assert ids.dtype == np.int32
+    assert spelled == list(dict.fromkeys(Space().split(text)))
+    shown = " ".join("\n" if i < 0 else spelled[i] for i in ids.tolist())
+    assert Space().split(shown) == Space().split(text)
+    lines = text.count("\n") + (not text.endswith("\n") and text != "")
+    assert np.count_nonzero(ids < 0) == (lines if line_ends else 0)
+
+
+def test_space_by_hand() -> None:
+    assert Space().split("Hello, world!\n 3.14 =\xa0<unk> ") == ["Hello,", "world!", "3.14", "=\xa0<unk>"]
+    assert Space().join(["Hello,", "world!"]) == "Hello, world!"
+    ids, spelled = Space().index("b a\n\nb", line_ends=True)
+    assert (ids.tolist(), spelled) == ([0, 1, -1, -1, 0, -1], ["b", "a"])

@@ -260,8 +260,8 @@ def _spelled(scores: list[TokenScore]) -> str:
 
 
 def _opened(path: Path, *, whole: bool = False) -> tuple[LanguageModel, BackoffModel]:
-    """A model file with an estimated n-gram model in it. whole: all of it will be read, so it is checked first:
-    what was damaged would get a new checksum."""
+    """A model file with an estimated n-gram model in it. whole: all of it will be read, so it is checked
+    first; else damage would come out under a new checksum."""
     if whole:
         verify(path)
     lm = load(path)
@@ -302,7 +302,7 @@ def _write(
     on: str | None = None,
     held_out: str | None = None,
 ) -> None:
-    """Save the remade model, with its size and what it lost against the old one on a text of the name `on`."""
+    """Save the remade model; say its size, and what it lost against the old one on a text named `on`."""
     new = lm.remade(made, how)
     lost = None if held_out is None else (lm.evaluate(held_out).perplexity, new.evaluate(held_out).perplexity)
     new.save(path)

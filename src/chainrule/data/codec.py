@@ -58,8 +58,8 @@ class Codec:
         """The tokeniser of that name and its vocabulary, both from the training text alone; and its ids.
 
         min_freq, vocab_limit: rarer tokens, and those beyond so many of the most frequent, are unknown. unk:
-        what a token `<unk>` of the text is: `ordinary`, a word like others (the unknown symbol then has another
-        name), or `skip`, the unknown symbol, left out of the training text.
+        what a token `<unk>` of the text is: `ordinary`, a word like others (the unknown symbol then has
+        another name), or `skip`, the unknown symbol, left out of the training text.
         """
         text = letters_only(text) if clean else text
         if unk not in ("ordinary", "skip"):

@@ -269,7 +269,9 @@ def interpolate_native(
         call("interpolate", first, low, high, *weights, made.probs, made.backoffs, made.log_probs)
 
     pieces = cores() if size > APART else 1
-    cuts = np.searchsorted(first, np.linspace(0, size, pieces + 1)[1:-1])  # first contexts have the most n-grams
+    cuts = np.searchsorted(
+        first, np.linspace(0, size, pieces + 1)[1:-1]
+    )  # first contexts have the most n-grams
     in_threads(work, list(pairwise([0, *cuts.tolist(), contexts])))
     return made
 

@@ -95,7 +95,7 @@ def levels_native(line: Line, room: Room, vocab_size: int, order: int) -> list[G
 
 
 def levels_numpy(line: Line, room: Room, vocab_size: int, order: int) -> list[GramLevel]:
-    """The readable twin of `levels_native`: a k-gram is the (k-1)-gram where it starts, and one token more."""
+    """The readable twin of `levels_native`: a k-gram is the (k-1)-gram where it starts and a token more."""
     seen, counts = np.unique(line, return_counts=True)
     levels = [_alphabet(seen.astype(np.int32), counts.astype(np.uint32), vocab_size)]
     node = line.astype(np.int64)  # the (k-1)-gram that starts at each position

@@ -29,7 +29,7 @@ def library() -> ctypes.CDLL | None:
 
 
 def call(name: str, *arguments: Any, returns: Any = None) -> Any:
-    """A function of the library. Arrays go as their addresses, int as int64; other types say so themselves."""
+    """A function of the library. Arrays go as their addresses, int as int64; other types say so."""
     found = library()
     if found is None:
         raise RuntimeError("compiled kernels: expected a library, found none")

@@ -25,7 +25,11 @@ def split_words(text: bytes, *, line_ends: bool = False) -> tuple[Int32[Array, "
     if library() is None or not text:
         return split_words_python(text, line_ends=line_ends)
     pieces = _pieces(text, cores() if len(text) > APART else 1)
-    found = in_threads(lambda piece: split_words_native(piece, line_ends=line_ends), [(p,) for p in pieces])
+
+    def split(piece: bytes) -> tuple[Array, list[bytes]]:
+        return split_words_native(piece, line_ends=line_ends)
+
+    found = in_threads(split, [(piece,) for piece in pieces])
     ids, words = [found[0][0]], list(found[0][1])
     number = {word: i for i, word in enumerate(words)} if len(found) > 1 else {}
     for more, others in found[1:]:

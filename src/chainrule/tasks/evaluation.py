@@ -41,8 +41,8 @@ class TextCounts:
 class Evaluation:
     """What a text costs a model. tokeniser and loses: what its tokens are, and what of the text they lack.
 
-    unknown, unknown_nats: tokens that were scored as the unknown symbol, and what they cost. silent: tokens before which the model had
-    nothing to say and was taken as uniform.
+    unknown, unknown_nats: tokens that were scored as the unknown symbol, and what they cost. silent: tokens
+    before which the model had nothing to say and was taken as uniform.
     """
 
     nats: float

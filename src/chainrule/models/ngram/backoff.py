@@ -1,6 +1,6 @@
 """A backoff model: every n-gram it lists has its probability, every other token is shorter contexts' affair.
 
-    log p(w | h) = log_prob(h w) where h w is listed, else backoff(h) + log p(w | h')     h' = h less its first
+    log p(w | h) = log_prob(h w) where h w is listed, else backoff(h) + log p(w | h')    h': h less its first
 
 Estimated, pruned, mixed, quantised or read from an ARPA file, it is this one thing (Katz 1987).
 
@@ -22,14 +22,14 @@ from chainrule.models.ngram.history import ABSENT, History, advanced, after, beg
 
 Array = np.ndarray
 PIECE = 1 << 18  # n-grams that are looked up at once
-TINY = 1e-12  # mass that is left for backing off at least, against rounding
 
 
 @dataclass(frozen=True, eq=False)
 class BackoffModel(TokenModel[History]):
-    """levels: n-grams with log-probabilities and backoffs in nats, level 1 the whole alphabet in order of ids.
+    """levels: n-grams with log-probabilities and backoffs in nats, level 1 the whole alphabet by ids.
+
     end: the token that ends a sentence, where the text was sentences; then the alphabet has one token more,
-    V, that begins them. notes: what was said when the model was made, for whoever shows it.
+    V, that begins them. made_by: the smoothing, or what else made it.
     """
 
     size: int
@@ -199,27 +199,3 @@ def spell(levels: Sequence[LevelArrays], k: int) -> Int32[Array, "U n"]:
         if order > 1:
             index = contexts_of_level(levels, order)[index]
     return np.stack(columns[::-1], axis=1)
-
-
-def listed_mass(model: BackoffModel, k: int, log_probs: Float64[Array, " U"]) -> Float64[Array, " C"]:
-    """For every context of k - 1 tokens the sum of exp(log_probs) over the n-grams that extend it."""
-    contexts = contexts_of_level(model.levels, k)
-    return np.bincount(contexts, np.exp(log_probs), len(model.levels[k - 1].first) - 1)
-
-
-def renormalised(model: BackoffModel) -> BackoffModel:
-    """The same listed probabilities with the backoffs that make every row sum to 1, lowest order first.
-
-    backoff(h) = (1 - sum over listed w of p(w|h)) / (1 - sum over listed w of p(w|h'))
-    """
-    for k in range(2, model.order + 1):
-        level, below = model.levels[k - 1], model.levels[k - 2]
-        listed = listed_mass(model, k, level.log_prob(np.arange(len(level.tokens))).astype(np.float64))
-        lower = listed_mass(model, k, model.backed_off(k))
-        extended = np.diff(level.first.astype(np.int64)) > 0
-        backoffs = np.log(np.maximum(1 - listed, TINY)) - np.log(np.maximum(1 - lower, TINY))
-        backoffs = np.where(extended, backoffs, 0.0).astype(np.float32)
-        levels = list(model.levels)
-        levels[k - 2] = below._replace(backoffs=backoffs, backoff_codes=None)
-        model = BackoffModel(model.size, tuple(levels), model.end, model.made_by)
-    return model

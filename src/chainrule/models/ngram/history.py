@@ -1,4 +1,4 @@
-"""The state of a counted model: the last n-1 tokens, and in a text of sentences none from before the sentence.
+"""The state of a counted model: the last n-1 tokens, in a text of sentences none from before the sentence.
 
     stream      [ . . . ]  ->  [ . . a ]  ->  [ . a b ]  ->  ...                      . is ABSENT
     sentences   [ . . V ]  ->  [ . V a ]  ->  (end) [ . . V ]  ->  ...          V begins a sentence
