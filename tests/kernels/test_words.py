@@ -142,7 +142,8 @@ from chainrule.kernels.native import library
 train, test = open(sys.argv[1]).read(), open(sys.argv[2]).read()
 lm = LanguageModel.fit(train, model="ngram", order=3, smoothing="modified-kneser-ney", tokenizer="space",
                        sentences=True, valid=0, test=0)
-print(json.dumps([library() is None, lm.evaluate(test).nats, lm.overlap(train + test), len(lm.fingerprint.hashes)]))
+figures = lm.evaluate(test).nats, lm.overlap(train + test), len(lm.fingerprint.hashes)
+print(json.dumps([library() is None, *figures]))
 """
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.core import InputError
+from chainrule.kernels.native import library
 from chainrule.models.ngram import (
     ESTIMATED,
     BackoffModel,
@@ -377,6 +378,7 @@ def test_another_smoothing_is_refused(smoothing: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(library() is None, reason="the loops were not compiled, and NumPy takes minutes")
 def test_wikitext_2_has_the_perplexities_of_kenlm(shared_data: Path) -> None:
     """Closed vocabulary: the words of the training text, the end of a line, and one unknown, never seen."""
     folder = shared_data / "wikitext-2"

@@ -124,7 +124,7 @@ def _discounts(order: int, counts: UInt32[Array, " U"], *, modified: bool) -> Di
     if not modified:
         return Discounts(order, y, y, y)
     amounts = [i - (i + 1) * y * n[i] / n[i - 1] for i in (1, 2, 3)]
-    wrong = next((i for i, amount in enumerate(amounts, 1) if not 0 <= amount <= i), None)
+    wrong = next((i for i, amount in enumerate(amounts, 1) if not 0 < amount <= i), None)
     if wrong:
         return _fallback(order, modified, f"the estimate for a count of {wrong} is {amounts[wrong - 1]:.2f}")
     return Discounts(order, amounts[0], amounts[1], amounts[2])
