@@ -20,6 +20,7 @@ from chainrule.kernels.native import call, cores, in_threads, library
 
 Array = np.ndarray
 ABSENT = -1
+PIECE = 1 << 14  # numbers that are worked on at once
 APART = 20_000  # tokens that are worth a thread of their own
 
 
@@ -263,17 +264,27 @@ def interpolate_native(
     """
     contexts, size = len(first) - 1, len(counts)
     made = Interpolated(np.empty(size), np.empty(size, np.float32), np.empty(contexts, np.float32))
+    weights = np.empty(contexts)
 
     def work(low: int, high: int) -> None:
-        weights = counts, kept, discounts, c_int32(types), lower, links
-        call("interpolate", first, low, high, *weights, made.probs, made.backoffs, made.log_probs)
+        evidence = counts, kept, discounts, c_int32(types), lower, links
+        call("interpolate", first, low, high, *evidence, made.probs, weights)
+        _log(made.probs, made.log_probs, int(first[low]), int(first[high]))
+        _log(weights, made.backoffs, low, high)
 
     pieces = cores() if size > APART else 1
-    cuts = np.searchsorted(
-        first, np.linspace(0, size, pieces + 1)[1:-1]
-    )  # first contexts have the most n-grams
+    # the first contexts have the most n-grams
+    cuts = np.searchsorted(first, np.linspace(0, size, pieces + 1)[1:-1])
     in_threads(work, list(pairwise([0, *cuts.tolist(), contexts])))
     return made
+
+
+def _log(numbers: Float64[Array, " N"], out: Float32[Array, " N"], low: int, high: int) -> None:
+    """A slice's logarithms, in pieces that stay in the cache; NumPy's are vectorised, those of C are not."""
+    with np.errstate(divide="ignore"):
+        for at in range(low, high, PIECE):
+            end = min(at + PIECE, high)
+            out[at:end] = np.log(numbers[at:end])
 
 
 def interpolate_numpy(

@@ -139,10 +139,10 @@ void chainrule_predict(const Level *levels, int32_t order, int64_t vocab_size, i
    counts [U]; kept [U] or NULL: the n-grams that stay, the mass of the others goes to backoff; discounts [4]:
    D(0), D(1), D(2), D(3 and more); lower, links: p of the level below and the n-gram that h' w is in it;
    types: 1 for Witten-Bell, where every type seen after h adds one to the mass and to the total.
-   Contexts from .. to; fills probs, log_probs [U] and backoffs [C] (in nats). */
+   Contexts from .. to; fills probs [U] and weights [C], the backoffs. */
 void chainrule_interpolate(const uint32_t *first, int64_t from, int64_t to, const uint32_t *counts,
                            const uint8_t *kept, const double *discounts, int32_t types, const double *lower,
-                           const uint32_t *links, double *probs, float *backoffs, float *log_probs) {
+                           const uint32_t *links, double *probs, double *weights) {
     for (int64_t c = from; c < to; c++) {
         double total = 0, kinds = 0;
         for (uint32_t i = first[c]; i < first[c + 1]; i++) {
@@ -156,12 +156,8 @@ void chainrule_interpolate(const uint32_t *first, int64_t from, int64_t to, cons
             mass += discount;
             probs[i] = total > 0 ? (counts[i] - discount) / total : 0;
         }
-        double weight = total > 0 ? mass / total : 1;
-        backoffs[c] = (float)log(weight);
-        for (uint32_t i = first[c]; i < first[c + 1]; i++) {
-            probs[i] += weight * lower[links[i]];
-            log_probs[i] = (float)log(probs[i]);
-        }
+        weights[c] = total > 0 ? mass / total : 1;
+        for (uint32_t i = first[c]; i < first[c + 1]; i++) probs[i] += weights[c] * lower[links[i]];
     }
 }
 

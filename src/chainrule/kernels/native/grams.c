@@ -165,20 +165,23 @@ void chainrule_level_sizes(const uint8_t *shared, const uint8_t *rooms, int64_t 
    that extends it: first [U + 1], left alone when NULL. */
 void chainrule_level(const int32_t *line, const uint32_t *positions, const uint8_t *shared, const uint8_t *rooms,
                      int64_t n, int32_t k, int32_t *tokens, uint32_t *counts, uint32_t *stands, uint32_t *first) {
-    int64_t at = -1, above = 0;
+    int64_t made = 0, above = 0;
+    uint32_t count = 0;
     for (int64_t j = 0; j < n; j++) {
         if (rooms[j] < k) continue;
         if (shared[j] < k) {
-            at++;
-            tokens[at] = line[positions[j] + k - 1];
-            counts[at] = 0;
-            stands[at] = positions[j];
-            if (first) first[at] = (uint32_t)above;
+            if (made) counts[made - 1] = count;
+            count = 0;
+            tokens[made] = line[positions[j] + k - 1];
+            stands[made] = positions[j];
+            if (first) first[made] = (uint32_t)above;
+            made++;
         }
-        counts[at]++;
-        above += rooms[j] > k && shared[j] <= k;
+        count++;
+        above += (rooms[j] > k) & (shared[j] <= k);
     }
-    if (first) first[at + 1] = (uint32_t)above;
+    if (made) counts[made - 1] = count;
+    if (first) first[made] = (uint32_t)above;
 }
 
 /* For (k + 1)-grams that stand at `stands` [U]: which k-gram is left when the first token goes.
