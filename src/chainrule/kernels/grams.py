@@ -54,34 +54,13 @@ def sentences_numpy(ids: Line, begin: int, end: int, order: int) -> tuple[Array,
 
 def levels_native(line: Line, room: Room, vocab_size: int, order: int) -> list[GramLevel]:
     """Every level; ids of `line` are below vocab_size, positions fit 32 bits, order is at most 255."""
-    n, wide = len(line), c_int32
-    positions, ends = np.empty(n, np.uint32), np.zeros(vocab_size + 1, np.int64)
-    shared, rooms = np.empty(n, np.uint8), np.empty(n, np.uint8)
-    call("bucket", line, n, vocab_size, ends, positions)
-    bits = max(1, int(vocab_size).bit_length())
-    pieces = 8 * cores() if n > 10_000 else 1
-    cuts = np.unique(np.searchsorted(ends, np.linspace(0, n, pieces + 1)[1:-1]))
-    bounds = [0, *cuts.tolist(), vocab_size]
-
-    def sort(low: int, high: int) -> None:
-        arguments = (line, room, wide(order), wide(bits), ends, low, high, positions, shared, rooms)
-        check_memory(call("sort", *arguments, returns=wide))
-
-    in_threads(sort, list(pairwise(bounds)))
-    sizes = np.empty(order, np.int64)
-    call("level_sizes", shared, rooms, n, wide(order), sizes)
-    size = [int(s) for s in sizes]
+    text = _sorted_text(line, room, vocab_size, order)
+    sizes, heads = np.empty(order, np.int64), np.empty(len(line), np.uint32)
+    evidence = text.shared, text.rooms, len(line), c_int32(order)
+    heads = heads[: call("heads", *evidence, heads, sizes, returns=c_int64)]
 
     def level(k: int) -> tuple[Array, Array, Array, Array]:
-        tokens, counts, stands = (np.empty(size[k - 1], kind) for kind in (np.int32, np.uint32, np.uint32))
-        above = np.zeros(size[k - 1] + 1 if k < order else 0, np.uint32)
-        sorted_text = positions, shared, rooms, n
-        call("level", line, *sorted_text, wide(k), tokens, counts, stands, above if k < order else None)
-        if k < 3:
-            return tokens, above, counts, tokens.astype(np.uint32)
-        links = np.empty(len(stands), np.uint32)
-        check_memory(call("links", *sorted_text, wide(k - 1), stands, len(stands), links, returns=wide))
-        return tokens, above, counts, links
+        return _level(line, text, heads, k, int(sizes[k - 1]))
 
     made = in_threads(level, [(k,) for k in range(order, 0, -1)])[::-1]
     levels = [_alphabet(made[0][0], made[0][2], vocab_size)]
@@ -92,6 +71,45 @@ def levels_native(line: Line, room: Room, vocab_size: int, order: int) -> list[G
         levels.append(GramLevel(tokens, first, counts, links))
         first = above
     return levels
+
+
+class _Sorted(NamedTuple):
+    """Positions in the order of the tokens from there on; how many tokens each shares with the one before it;
+    and its room."""
+
+    positions: UInt32[Array, " N"]
+    shared: UInt8[Array, " N"]
+    rooms: UInt8[Array, " N"]
+
+
+def _sorted_text(line: Line, room: Room, vocab_size: int, order: int) -> _Sorted:
+    n = len(line)
+    text = _Sorted(np.empty(n, np.uint32), np.empty(n, np.uint8), np.empty(n, np.uint8))
+    ends = np.zeros(vocab_size + 1, np.int64)
+    call("bucket", line, n, vocab_size, ends, text.positions)
+    sizes = c_int32(order), c_int32(max(1, int(vocab_size).bit_length()))
+    pieces = 8 * cores() if n > 10_000 else 1
+    cuts = np.unique(np.searchsorted(ends, np.linspace(0, n, pieces + 1)[1:-1]))
+
+    def sort(low: int, high: int) -> None:
+        check_memory(call("sort", line, room, *sizes, ends, low, high, *text, returns=c_int32))
+
+    in_threads(sort, list(pairwise([0, *cuts.tolist(), vocab_size])))
+    return text
+
+
+def _level(
+    line: Line, text: _Sorted, heads: UInt32[Array, " H"], k: int, size: int
+) -> tuple[Array, Array, Array, Array]:
+    """Last tokens, where the extensions of each begin, counts and links of the k-grams."""
+    n, tokens = len(line), np.empty(size, np.int32)
+    counts, stands, above = (np.empty(length, np.uint32) for length in (size, size, size + 1))
+    call("level", line, *text, n, heads, len(heads), c_int32(k), tokens, counts, stands, above)
+    if k < 3:
+        return tokens, above, counts, tokens.astype(np.uint32)
+    links = np.empty(size, np.uint32)
+    check_memory(call("links", *text, n, c_int32(k - 1), stands, size, links, returns=c_int32))
+    return tokens, above, counts, links
 
 
 def levels_numpy(line: Line, room: Room, vocab_size: int, order: int) -> list[GramLevel]:

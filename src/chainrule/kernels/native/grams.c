@@ -154,34 +154,43 @@ int32_t chainrule_sort(const int32_t *line, const uint8_t *room, int32_t order, 
     return items && other ? 0 : -1;
 }
 
-/* sizes[k - 1]: how many different k-grams there are, k = 1 .. order. */
-void chainrule_level_sizes(const uint8_t *shared, const uint8_t *rooms, int64_t n, int32_t order, int64_t *sizes) {
+/* Where an n-gram of any order stands for the first time in the sorted text: it goes on longer than what it shares.
+   heads [n]; sizes [order]: how many k-grams there are. Returns how many heads. */
+int64_t chainrule_heads(const uint8_t *shared, const uint8_t *rooms, int64_t n, int32_t order, uint32_t *heads,
+                        int64_t *sizes) {
+    int64_t made = 0;
     memset(sizes, 0, (size_t)order * sizeof *sizes);
-    for (int64_t j = 0; j < n; j++)
+    for (int64_t j = 0; j < n; j++) {
+        if (shared[j] >= rooms[j]) continue;
+        heads[made++] = (uint32_t)j;
         for (int32_t k = shared[j] + 1; k <= rooms[j] && k <= order; k++) sizes[k - 1]++;
+    }
+    return made;
 }
 
 /* The k-grams in order: last token, count, a position where each stands, and, of the (k + 1)-grams, the first
-   that extends it: first [U + 1], left alone when NULL. */
+   that extends it: first [U + 1]. A k-gram goes on until a head shares less than k. */
 void chainrule_level(const int32_t *line, const uint32_t *positions, const uint8_t *shared, const uint8_t *rooms,
-                     int64_t n, int32_t k, int32_t *tokens, uint32_t *counts, uint32_t *stands, uint32_t *first) {
-    int64_t made = 0, above = 0;
-    uint32_t count = 0;
-    for (int64_t j = 0; j < n; j++) {
-        if (rooms[j] < k) continue;
+                     int64_t n, const uint32_t *heads, int64_t number, int32_t k, int32_t *tokens, uint32_t *counts,
+                     uint32_t *stands, uint32_t *first) {
+    int64_t made = 0, above = 0, open = -1;
+    for (int64_t h = 0; h < number; h++) {
+        int64_t j = heads[h];
+        if (shared[j] > k) continue;
         if (shared[j] < k) {
-            if (made) counts[made - 1] = count;
-            count = 0;
+            if (open >= 0) counts[made - 1] = (uint32_t)(j - open);
+            open = -1;
+            if (rooms[j] < k) continue;
+            open = j;
             tokens[made] = line[positions[j] + k - 1];
             stands[made] = positions[j];
-            if (first) first[made] = (uint32_t)above;
+            first[made] = (uint32_t)above;
             made++;
         }
-        count++;
-        above += (rooms[j] > k) & (shared[j] <= k);
+        above += rooms[j] > k;
     }
-    if (made) counts[made - 1] = count;
-    if (first) first[made] = (uint32_t)above;
+    if (open >= 0) counts[made - 1] = (uint32_t)(n - open);
+    first[made] = (uint32_t)above;
 }
 
 /* For (k + 1)-grams that stand at `stands` [U]: which k-gram is left when the first token goes.
