@@ -18,7 +18,7 @@ from jaxtyping import Integer
 
 from chainrule.core import CanMatch, FileFormatError, InputError, TokenModel
 from chainrule.data.codec import END, Codec
-from chainrule.data.dataset import Dataset, Part, make_dataset, split_text
+from chainrule.data.dataset import Dataset, Part, encoded, make_dataset, split_text
 from chainrule.data.overlap import TRAINED_ON, Fingerprint
 from chainrule.data.tokenizers import restore_tokenizer
 from chainrule.data.vocabulary import Vocabulary
@@ -83,6 +83,7 @@ class LanguageModel:
         bpe_size: int = 2000,
         sentences: bool = False,
         unk: str = "ordinary",
+        codec: Codec | None = None,
         valid: float | str = 0.1,
         test: float | str = 0.1,
         name: str = "text",
@@ -95,6 +96,7 @@ class LanguageModel:
         model: a kind of `chainrule.recipes.KINDS`. valid, test: a fraction of the text, the last of it, or
         a text of its own; 0 or "" for none. sentences: every line is one, its end is predicted, and
         n-grams carry nothing from one to the next. min_freq, vocab_limit, unk: see `Codec.fit_encode`.
+        codec: another model's, to read the text as that one does; then these options are not looked at.
         settings: fields of `chainrule.recipes.Recipe`. report, scoring: told how far training and evaluation
         are. Ctrl-C while it evaluates leaves the figures out.
         Raises InputError for what cannot be used.
@@ -110,16 +112,22 @@ class LanguageModel:
         if unknown:
             expected = ", ".join(sorted(OWN_SETTINGS))
             raise InputError(f"fit: expected settings among {expected}; got {', '.join(sorted(unknown))}")
-        data = make_dataset(
-            *split_text(text, valid=valid, test=test, clean=clean, sentences=sentences),
-            tokenizer=tokenizer,
-            min_freq=min_freq,
-            vocab_limit=vocab_limit,
-            bpe_size=bpe_size,
-            clean=clean,
-            sentences=sentences,
-            unk=unk,
-        )
+        if codec is not None:
+            clean, sentences = codec.letters_only, codec.sentences
+        parts = split_text(text, valid=valid, test=test, clean=clean, sentences=sentences)
+        if codec is not None:
+            data = encoded(codec, *parts)
+        else:
+            data = make_dataset(
+                *parts,
+                tokenizer=tokenizer,
+                min_freq=min_freq,
+                vocab_limit=vocab_limit,
+                bpe_size=bpe_size,
+                clean=clean,
+                sentences=sentences,
+                unk=unk,
+            )
         fitted = fit(Recipe(kind=model, **settings), data, report)
         held_out = None
         if len(data.test.ids) and getattr(fitted.model, "normalised", True):

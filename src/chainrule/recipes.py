@@ -28,6 +28,7 @@ from chainrule.models.ngram import (
     count_ngrams,
     estimate,
 )
+from chainrule.models.ngram.counts import longest_row
 from chainrule.models.ngram.memory import check_memory
 from chainrule.models.ngram.smoothing import COUNTED as BY_COUNTS
 from chainrule.models.ngram.smoothing import make_smoothing
@@ -130,7 +131,12 @@ def fit(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None
 def _count(recipe: Recipe, data: Dataset, report: Callable[[Progress], None] | None) -> FitResult:
     """Counts to the order asked for; with it open, to the order that predicts the validation part best."""
     tokens, valid, vocab_size = data.train.ids, data.valid.ids, data.codec.vocab_size
-    highest = recipe.order if recipe.order is not None else min(HIGHEST_ORDER, max(len(tokens), 1))
+    if recipe.smoothing not in SMOOTHINGS:
+        raise InputError(f"smoothing: expected one of {', '.join(SMOOTHINGS)}, got {recipe.smoothing!r}")
+    if not len(tokens):
+        raise InputError("training text: expected at least one token, got none")
+    open_order = min(HIGHEST_ORDER, longest_row(tokens, data.codec.end_id))
+    highest = open_order if recipe.order is None else recipe.order
     if recipe.minimum and recipe.smoothing not in ESTIMATED:
         raise InputError(
             f"minimum counts: expected a smoothing among {', '.join(ESTIMATED)}, got {recipe.smoothing}"

@@ -33,12 +33,13 @@ app.command("info")(inspect.info)
 app.add_typer(ngram.app, name="ngram")
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         from importlib.metadata import version
 
         print(version("chainrule"))
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

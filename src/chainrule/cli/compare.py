@@ -205,7 +205,7 @@ def _html(
 ) -> str:
     highest = min(3, len(data.train.ids))
     counts = count_ngrams([data.train.ids], data.codec.vocab_size, highest)
-    frequencies = {n: counts.levels[n - 1].counts for n in range(1, highest + 1)}
+    frequencies = {n: counts.ngrams(n)[1] for n in range(1, highest + 1)}
     fits = {}
     for n, frequency in frequencies.items():
         try:

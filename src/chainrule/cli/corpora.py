@@ -91,7 +91,7 @@ def zipf(
     if len(ids) < 4:
         raise InputError(f"{loaded.name}: expected at least 4 tokens, got {len(ids)}")
     counts = count_ngrams([ids], codec.vocab_size, 3)
-    frequencies = {n: counts.levels[n - 1].counts for n in (1, 2, 3)}
+    frequencies = {n: counts.ngrams(n)[1] for n in (1, 2, 3)}
     fits = {n: fit_zipf(frequency) for n, frequency in frequencies.items()}
     tops = {n: _top(counts, codec, n, top) for n in fits}
     if path is not None:
@@ -109,7 +109,7 @@ def zipf(
 def _top(counts: NgramCounts, codec: Codec, n: int, top: int) -> list[tuple[str, int]]:
     rows, frequency = counts.ngrams(n)
     order = np.argsort(-frequency, kind="stable")[: max(top, 0)]
-    separator = " " if codec.tokenizer.name == "words" else ""
+    separator = " " if codec.tokenizer.loses else ""
     join = codec.tokenizer.join
     return [
         (separator.join(join([t]) for t in codec.vocabulary.decode(rows[i])), int(frequency[i]))

@@ -1,6 +1,8 @@
 """`chainrule ngram`: look into n-gram models, make them smaller, mix them, exchange them, score with them."""
 
 import sys
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,7 @@ from rich.text import Text
 
 from chainrule.cli.console import bar, err, note, out, output, print_json, read_corpus
 from chainrule.core import FileFormatError, InputError
+from chainrule.data.overlap import Fingerprint
 from chainrule.data.tokenizers import NAMES
 from chainrule.files import verify
 from chainrule.language_model import LanguageModel, TokenScore, load
@@ -131,7 +134,7 @@ def mix(
     on: Annotated[str | None, typer.Option("--on", help="A held-out text to find the weights on.")] = None,
     force: Force = False,
 ) -> None:
-    """Interpolate models into one. They must have one vocabulary.
+    """Interpolate models into one. They must have one vocabulary: train the second with `--vocab FIRST`.
 
     Example: `chainrule ngram mix a.chainrule b.chainrule --on other.txt -o both.chainrule`
     """
@@ -142,16 +145,25 @@ def mix(
     first = opened[0][0]
     for path, (lm, _) in zip(models, opened, strict=True):
         if lm.codec != first.codec:
-            raise InputError(f"{path}: expected the tokens and the vocabulary of {models[0]}, got others")
+            raise InputError(
+                f"{path}: expected the tokens and the vocabulary of {models[0]}, got others; "
+                f"train with --vocab {models[0]} gives it the same"
+            )
     ngrams = [ngram for _, ngram in opened]
     if on is not None:
         found = mixture_weights(ngrams, first.codec.encode(read_corpus(on, "strict").text)).tolist()
+        for path, weight in zip(models, found, strict=True):
+            if not weight:
+                raise InputError(
+                    f"{path}: expected a model that can give some of {on}; it would weigh nothing"
+                )
     else:
         found = _fractions(weights or "")
     with bar("mixing"):
         made = interpolate(ngrams, found)
     shares = ", ".join(f"{weight:.4f} {path.name}" for weight, path in zip(found, models, strict=True))
-    _write(first, made, f"mixed: {shares}", out_file)
+    fingerprint = reduce(Fingerprint.joined, (lm.fingerprint for lm, _ in opened))
+    _write(replace(first, fingerprint=fingerprint), made, f"mixed: {shares}", out_file)
 
 
 @app.command("export")
@@ -239,11 +251,15 @@ def rescore(
     Example: `chainrule ngram rescore words.chainrule < hypotheses.txt`
     """
     lm, _ = _opened(model)
-    for raw in sys.stdin.buffer:
+    for row, raw in enumerate(sys.stdin.buffer, 1):
         raw = raw.rstrip(b"\r\n")
         line = raw.decode("utf-8", "replace")
         fields = line.split("|||")
-        scores = lm.full_scores((fields[1] if len(fields) > 1 else line).strip() + "\n" * lm.codec.sentences)
+        hypothesis = (fields[1] if len(fields) > 1 else line).strip()
+        try:
+            scores = lm.full_scores(hypothesis + "\n" * lm.codec.sentences)
+        except InputError as error:
+            raise InputError(f"line {row}: {error}") from error
         total, unknown = sum(score.log10 for score in scores), sum(score.unknown for score in scores)
         if len(fields) > 1:
             answer = raw + f" ||| {total:.6f}\n".encode()

@@ -23,7 +23,7 @@ from chainrule.cli.inspect import card_table
 from chainrule.core import InputError, RunError
 from chainrule.data.overlap import TRAINED_ON
 from chainrule.data.tokenizers import NAMES
-from chainrule.language_model import LanguageModel
+from chainrule.language_model import LanguageModel, load
 from chainrule.recipes import COUNTED, KINDS, SMOOTHINGS
 from chainrule.tasks.evaluation import LN2
 from chainrule.training.loop import Progress
@@ -42,6 +42,9 @@ def train(
         bool, typer.Option("--sentences", help="Every line is a sentence, and its end is predicted.")
     ] = False,
     unk: Annotated[str, typer.Option(help="<unk> in the text: an ordinary word, or skip it.")] = "ordinary",
+    vocab: Annotated[
+        Path | None, typer.Option(help="A model file: read the text by its tokens, to mix the two.")
+    ] = None,
     valid: Annotated[str, typer.Option(help="A fraction or a file to validate on; 0 for none.")] = "0.1",
     test: Annotated[str, typer.Option(help="A fraction or a file to test on; 0 for none.")] = "0.1",
     order: Annotated[int | None, typer.Option(help="Of n-grams; best on validation if left out.")] = None,
@@ -101,6 +104,7 @@ def train(
             bpe_size=bpe_size,
             sentences=sentences,
             unk=unk,
+            codec=None if vocab is None else load(vocab).codec,
             valid=parts[0],
             test=parts[1],
             name=loaded.name,

@@ -67,6 +67,17 @@ def split_text(
     )
 
 
+def encoded(codec: Codec, train: str, valid: str = "", test: str = "") -> Dataset:
+    """Three texts as the ids of a codec that is there already; what it lacks is unknown.
+
+    Raises InputError when there is nothing to train on.
+    """
+    parts = [Part(codec.prepare(text), codec.encode(text)) for text in (train, valid, test)]
+    if not len(parts[0].ids):
+        raise InputError("training text: expected some text, got nothing")
+    return Dataset(codec, *parts)
+
+
 def make_dataset(
     train: str,
     valid: str = "",

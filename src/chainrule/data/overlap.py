@@ -41,6 +41,14 @@ class Fingerprint:
             modulus *= 2
         return cls(np.unique(window_hashes(text, modulus)), modulus)
 
+    def joined(self, other: "Fingerprint") -> "Fingerprint":
+        """Of both texts; unknown where one of them is."""
+        if not (self.modulus and other.modulus):
+            return Fingerprint.unknown()
+        modulus = max(self.modulus, other.modulus)
+        hashes = np.union1d(self.hashes, other.hashes)
+        return Fingerprint(hashes[hashes % np.uint64(modulus) == 0], modulus)
+
     def share(self, text: str) -> float | None:
         """The share of `text`'s windows that stand in the fingerprinted text; None where none can tell."""
         hashes = window_hashes(text, self.modulus) if self.modulus else self.hashes

@@ -170,6 +170,14 @@ def count_ngrams(
     return NgramCounts(vocab_size, tuple(Level(*level, alphabet) for level in made), end)
 
 
+def longest_row(tokens: Integer[Array, " T"], end: int | None) -> int:
+    """The highest order that a text can be counted to: its length, or its longest sentence with both ends."""
+    if end is None or not len(tokens):
+        return len(tokens)
+    ends = np.flatnonzero(tokens == end)
+    return int(np.diff(ends, prepend=-1, append=len(tokens) - 1).max()) + 1
+
+
 def counts_to_arrays(counts: NgramCounts) -> dict[str, Array]:
     """The arrays of a file: tokens, offsets and counts of every level."""
     return {
