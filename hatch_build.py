@@ -42,12 +42,14 @@ def compiled(sources: list[Path], library: Path) -> bool:
     compiler = shlex.split(os.environ.get("CC", "")) or [shutil.which("cc") or shutil.which("gcc") or ""]
     library.unlink(missing_ok=True)
     if not compiler[0]:
+        print("chainrule: no C compiler found", file=sys.stderr)
         return False
     made = library.with_suffix(".part")
     try:
         subprocess.run([*compiler, *FLAGS, "-o", made, *sources, "-lm"], check=True)
         made.replace(library)  # a process that has the old one open keeps it
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"chainrule: {shlex.join(compiler)} failed: {error}", file=sys.stderr)
         made.unlink(missing_ok=True)
         return False
     return True

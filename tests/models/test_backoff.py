@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 from tests.kernels.tries import Trie, make_trie, tries
 
 from chainrule.core import FileFormatError, InputError
@@ -287,3 +288,16 @@ def test_whatever_the_arrays_hold_every_answer_is_a_number_or_a_refusal(trie: Tr
     for tokens, values in model.top(state, 3):
         assert ((tokens >= 0) & (tokens < trie.vocab_size)).all()
         assert not np.isnan(values).any()
+
+
+def test_a_state_of_another_shape_is_refused_and_another_width_of_numbers_is_not() -> None:
+    model = estimate(count_ngrams([np.arange(40) % 7], 7, 3), "witten-bell").model
+    _, state = model.score(model.start(2), np.array([[1, 2], [3, 4]]))
+    np.testing.assert_array_equal(model.predict(state.astype(np.int64)), model.predict(state))
+    np.testing.assert_array_equal(model.predict(state[::-1]), model.predict(state)[::-1])
+    for wrong in (state[:, :1], state[0], state.astype(np.float64)):
+        for ask in (model.predict, lambda s: model.score(s, np.array([[1], [2]])), lambda s: model.top(s, 2)):
+            with pytest.raises((InputError, TypeCheckError)):
+                ask(wrong)
+    with pytest.raises((InputError, TypeCheckError)):
+        model.score(state, np.array([[1]]))

@@ -112,11 +112,11 @@ class Twin:
         if self.smoothing != "modified-kneser-ney":
             d = n[1] / (n[1] + 2 * n[2]) if n[1] and n[2] else 0.75
             return d, d, d
-        if not all(n[i] for i in (1, 2, 3, 4)):
+        if not all(n[i] for i in (1, 2, 3)):
             return 0.5, 1.0, 1.5
         y = n[1] / (n[1] + 2 * n[2])
         d1, d2, d3 = 1 - 2 * y * n[2] / n[1], 2 - 3 * y * n[3] / n[2], 3 - 4 * y * n[4] / n[3]
-        return (d1, d2, d3) if 0 <= d1 <= 1 and 0 <= d2 <= 2 and 0 <= d3 <= 3 else (0.5, 1.0, 1.5)
+        return (d1, d2, d3) if 0 < d1 <= 1 and 0 < d2 <= 2 and 0 < d3 <= 3 else (0.5, 1.0, 1.5)
 
     def probability(self, context: Ngram, token: int) -> float:
         ngram = (*context, token)
@@ -303,7 +303,6 @@ FALLBACKS = {  # how often each token stands in the text
     "no n-gram has a count of 1": ([2, 2, 3], "modified-kneser-ney"),
     "no n-gram has a count of 2": ([1, 1, 3, 4], "modified-kneser-ney"),
     "no n-gram has a count of 3": ([1, 1, 2, 4], "modified-kneser-ney"),
-    "no n-gram has a count of 4": ([1, 1, 2, 3], "modified-kneser-ney"),
     # Y = 4 / (4 + 2 * 2);  D3 = 3 - 4 Y 2/1
     "the estimate for a count of 3 is -1.00": ([1, 1, 1, 1, 2, 2, 3, 4, 4], "modified-kneser-ney"),
     # Y = 4 / (4 + 2 * 1);  D2 = 2 - 3 Y 2/1
@@ -322,6 +321,13 @@ def test_where_the_data_supports_no_estimate_the_fallback_says_why(
     assert discounts.why == next(why for why, case in FALLBACKS.items() if case == (times, smoothing)).strip()
     amounts = (0.5, 1.0, 1.5) if smoothing.startswith("modified") else (0.75, 0.75, 0.75)
     assert (discounts.one, discounts.two, discounts.more) == amounts
+
+
+def test_where_no_count_is_four_a_count_of_three_is_discounted_whole() -> None:
+    """As KenLM has it: D3 = 3 - 4 Y 0 / 1."""
+    text = np.repeat(np.arange(4), [1, 1, 2, 3])
+    (discounts,) = estimate(count_ngrams([text], 4, 1)).discounts
+    assert (discounts.one, discounts.two, discounts.more, discounts.why) == (0.5, 0.5, 3.0, None)
 
 
 # --- what follows ------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from chainrule.data.tokenizers import NAMES
 from chainrule.files import verify
 from chainrule.language_model import LanguageModel, TokenScore, load
 from chainrule.models.ngram import BackoffModel
-from chainrule.models.ngram.arpa import arpa_pieces, read_arpa, write_arpa
+from chainrule.models.ngram.arpa import arpa_pieces, read_arpa, with_unknown, write_arpa
 from chainrule.models.ngram.counts import check_trie
 from chainrule.models.ngram.interpolation import interpolate, mixture_weights
 from chainrule.models.ngram.pruning import prune_entropy, prune_to_size
@@ -175,6 +175,8 @@ def export_arpa(model: ModelFile, out_file: OutFile, force: Force = False) -> No
     if str(out_file) != "-":
         output(out_file, force=force)
     lm, ngram = _opened(model, whole=True)
+    if lm.codec.vocabulary.unknown != "<unk>" and "<unk>" in lm.codec.vocabulary.ids:
+        note("<unk> is an ordinary word of this model: other programs will take unknown words for it")
     if str(out_file) == "-":
         for piece in arpa_pieces(ngram, lm.codec.vocabulary.tokens):
             sys.stdout.buffer.write(piece)
@@ -204,6 +206,9 @@ def import_arpa(
             found = read_arpa(file)
     except OSError as error:
         raise InputError(f"{arpa}: cannot be read: {error.strerror or error}") from error
+    if found.unknown is None:
+        note("the file has no <unk>: unknown words get log10 -100, as in KenLM")
+        found = with_unknown(found)
     lm = LanguageModel.imported(
         found.model, found.tokens, name=arpa.name, unknown=found.unknown, tokenizer=tokenizer
     )
@@ -246,7 +251,7 @@ def rescore(
 ) -> None:
     """Score sentences or n-best lists from standard input, line by line: log10, tokens, unknown tokens.
 
-    A line with `|||` is a hypothesis in Moses' format; its log10 is put behind it as one more field.
+    A line with `|||` twice is a hypothesis in Moses' format; its log10 is put behind it as one more field.
 
     Example: `chainrule ngram rescore words.chainrule < hypotheses.txt`
     """
@@ -255,13 +260,13 @@ def rescore(
         raw = raw.rstrip(b"\r\n")
         line = raw.decode("utf-8", "replace")
         fields = line.split("|||")
-        hypothesis = (fields[1] if len(fields) > 1 else line).strip()
+        hypothesis = (fields[1] if len(fields) > 2 else line).strip()
         try:
             scores = lm.full_scores(hypothesis + "\n" * lm.codec.sentences)
         except InputError as error:
             raise InputError(f"line {row}: {error}") from error
         total, unknown = sum(score.log10 for score in scores), sum(score.unknown for score in scores)
-        if len(fields) > 1:
+        if len(fields) > 2:
             answer = raw + f" ||| {total:.6f}\n".encode()
         elif detail:
             answer = f"{_spelled(scores)}\tTotal: {total:.6f}\tOOV: {unknown}\n".encode()

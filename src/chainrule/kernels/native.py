@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray
+VERSION = 1  # of the functions' arguments, as native/grams.c has it
 
 
 @cache
@@ -23,8 +24,9 @@ def library() -> ctypes.CDLL | None:
     if os.environ.get("CHAINRULE_NATIVE", "1") == "0" or not path.exists():
         return None
     try:
-        return ctypes.CDLL(str(path))
-    except OSError:  # built for another machine
+        found = ctypes.CDLL(str(path))
+        return found if found["chainrule_version"]() == VERSION else None
+    except (OSError, AttributeError):  # built for another machine, or from other sources
         return None
 
 

@@ -37,6 +37,7 @@ from chainrule.models.ngram.memory import memory_here
 Array = np.ndarray
 BEGIN, END, UNKNOWN = "<s>", "</s>", ("<unk>", "<UNK>")
 LN10 = kernel.LN10
+NOTHING = -100.0  # log10 of a word that a file does not list
 ZERO = -99.0  # log10 of what has no probability
 PIECE = 1 << 18  # n-grams that are written at once
 READ_PIECE = 1 << 22  # bytes that are read at once
@@ -68,6 +69,26 @@ class ArpaModel(NamedTuple):
     tokens: tuple[str, ...]
     model: BackoffModel
     unknown: str | None
+
+
+def with_unknown(found: ArpaModel) -> ArpaModel:
+    """The same with a word for all others at log10 -100, as KenLM has it, where the file lists none."""
+    if found.unknown is not None:
+        return found
+    size, (unigrams, *others) = found.model.size, found.model.levels
+    tokens = np.arange(len(unigrams.tokens) + 1, dtype=np.int32)
+    log_probs = np.insert(unigrams.log_probs, size, NOTHING * LN10).astype(np.float32)
+    backoffs = None if unigrams.backoffs is None else np.insert(unigrams.backoffs, size, 0).astype(np.float32)
+    first = np.array([0, len(tokens)], np.uint32)
+    levels = [LevelArrays(tokens, first, log_probs, backoffs)]
+    if others:  # it is a context of nothing
+        offsets = others[0].first
+        levels += [
+            others[0]._replace(first=np.insert(offsets, size, offsets[size]).astype(np.uint32)),
+            *others[1:],
+        ]
+    model = BackoffModel(size + 1, tuple(levels), found.model.end, found.model.made_by)
+    return ArpaModel((*found.tokens, UNKNOWN[0]), model, UNKNOWN[0])
 
 
 # --- writing -----------------------------------------------------------------------------------------------

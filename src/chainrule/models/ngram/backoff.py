@@ -18,7 +18,7 @@ from jaxtyping import Float64, Int32, Integer, UInt8
 from chainrule.core import FileFormatError, InputError, TokenModel, check_tokens
 from chainrule.kernels import backoff as kernel
 from chainrule.kernels.backoff import LevelArrays
-from chainrule.models.ngram.history import ABSENT, History, advanced, after, beginning
+from chainrule.models.ngram.history import ABSENT, History, advanced, after, beginning, checked
 
 Array = np.ndarray
 PIECE = 1 << 18  # n-grams that are looked up at once
@@ -63,7 +63,7 @@ class BackoffModel(TokenModel[History]):
         return advanced(state, check_tokens(items, self.size), self.size, self.end)
 
     def predict(self, state: History) -> Float64[Array, "B V"]:
-        return kernel.predict(self.table, state)
+        return kernel.predict(self.table, checked(state, self.order))
 
     def score(self, state: History, tokens: Integer[Array, "B T"]) -> tuple[Float64[Array, "B T"], History]:
         log_probs, _ = self.score_matched(state, tokens)
@@ -74,6 +74,9 @@ class BackoffModel(TokenModel[History]):
     ) -> tuple[Float64[Array, "B T"], UInt8[Array, "B T"]]:
         """Log-probability of every token, and the order of the n-gram that it was found in."""
         tokens = np.ascontiguousarray(check_tokens(tokens, self.size), dtype=np.int32)
+        state = checked(state, self.order)
+        if tokens.ndim != 2 or len(tokens) != len(state):
+            raise InputError(f"tokens: expected [{len(state)}, steps], got {list(tokens.shape)}")
         return kernel.score(self.table, state, tokens)
 
     def backed_off(self, k: int) -> Float64[Array, " U"]:
@@ -101,7 +104,7 @@ class BackoffModel(TokenModel[History]):
         """
         if k < 1:
             raise InputError(f"k: expected at least 1, got {k}")
-        return [self._top_of(row, min(k, self.size)) for row in state]
+        return [self._top_of(row, min(k, self.size)) for row in checked(state, self.order)]
 
     def _top_of(self, history: Int32[Array, " H"], k: int) -> tuple[Array, Array]:
         contexts = kernel.contexts_of(self.table, history)

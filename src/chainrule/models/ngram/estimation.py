@@ -116,7 +116,7 @@ def adjusted_counts(counts: NgramCounts) -> list[UInt32[Array, " _"]]:
 def _discounts(order: int, counts: UInt32[Array, " U"], *, modified: bool) -> Discounts:
     """The discounts of one order; `FALLBACK` where counts of counts are missing or give no sensible ones."""
     n = [int(np.count_nonzero(counts == i)) for i in range(1, 5)]
-    needed = 4 if modified else 2
+    needed = 3 if modified else 2  # of counts of four there may be none: then D_3 is 3
     missing = next((i for i in range(1, needed + 1) if not n[i - 1]), None)
     if missing:
         return _fallback(order, modified, f"no n-gram has a count of {missing}")

@@ -7,14 +7,15 @@ Shape letters: B batch, T time, H = n-1 tokens of history.
 """
 
 import numpy as np
-from jaxtyping import Int32, Integer
+from jaxtyping import Integer
 
+from chainrule.core import InputError
 from chainrule.kernels.backoff import ABSENT
 
 Array = np.ndarray
-History = Int32[Array, "B H"]
+History = Integer[Array, "B H"]
 
-__all__ = ["ABSENT", "History", "advanced", "after", "beginning"]
+__all__ = ["ABSENT", "History", "advanced", "after", "beginning", "checked"]
 
 
 def beginning(batch: int, order: int, vocab_size: int, end: int | None) -> History:
@@ -23,6 +24,15 @@ def beginning(batch: int, order: int, vocab_size: int, end: int | None) -> Histo
     if end is not None:
         state[:, -1:] = vocab_size
     return state
+
+
+def checked(state: Integer[Array, "*shape"], order: int) -> History:
+    """The state as the kernels read it, or an InputError that says what it should be."""
+    if state.ndim != 2 or state.shape[1] != order - 1 or not np.issubdtype(state.dtype, np.integer):
+        raise InputError(
+            f"state: expected whole numbers [batch, {order - 1}], got {state.dtype} {list(state.shape)}"
+        )
+    return np.ascontiguousarray(state, dtype=np.int32)
 
 
 def advanced(state: History, items: Integer[Array, " B"], vocab_size: int, end: int | None) -> History:
