@@ -303,7 +303,7 @@ class LanguageModel:
         stored["vocabulary"] = np.frombuffer(tokens, dtype=np.uint8)
         stored["vocabulary.counts"] = np.array(vocabulary.counts, dtype=np.int64)
         stored["overlap"] = self.fingerprint.hashes
-        write_arrays(Path(path), stored, header, tables)
+        write_arrays(Path(path), stored, header, tables=tables)
 
     def _prompt(self, prompt: str) -> Integer[np.ndarray, " T"]:
         self._warn_unknown(prompt)
