@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt8, UInt32
 
+from chainrule.kernels.grams import parents_of
 from chainrule.kernels.native import call, cores, in_threads, library
 
 Array = np.ndarray
@@ -130,8 +131,7 @@ def history_after(history: Int32[Array, " H"], tokens: Int32[Array, " T"], made:
         kept = line[int(ended[-1]) + 1 :]
         line = np.full(size, ABSENT, np.int32)
         line[size - len(kept) :] = kept
-        if len(kept) < size:
-            line[size - len(kept) - 1] = made.vocab_size
+        line[size - len(kept) - 1] = made.vocab_size
     return line
 
 
@@ -297,15 +297,14 @@ def interpolate_numpy(
     links: UInt32[Array, " U"],
 ) -> Interpolated:
     """The readable twin of `interpolate_native`."""
-    fanout = np.diff(first.astype(np.int64))
-    context = np.repeat(np.arange(len(fanout)), fanout)
+    context, contexts = parents_of(first), len(first) - 1
     less = discounts[np.minimum(counts, 3)]
     if kept is not None:
         less = np.where(kept, less, counts)
-    kinds = np.bincount(context, counts > 0, len(fanout)) if types else 0
-    total = np.bincount(context, counts, len(fanout)) + kinds
-    mass = np.bincount(context, less, len(fanout)) + kinds
-    weight = np.divide(mass, total, out=np.ones(len(fanout)), where=total > 0)
+    kinds = np.bincount(context, counts > 0, contexts) if types else 0
+    total = np.bincount(context, counts, contexts) + kinds
+    mass = np.bincount(context, less, contexts) + kinds
+    weight = np.divide(mass, total, out=np.ones(contexts), where=total > 0)
     seen = np.maximum(total, np.finfo(float).tiny)[context]  # 0 / 0 is 0
     probs = (counts - less) / seen + weight[context] * lower[links]
     with np.errstate(divide="ignore"):

@@ -9,12 +9,13 @@ room[p]: how many tokens from position p on belong to the same row, `order` at m
 Shape letters: N tokens, V tokens of the alphabet, U n-grams of a level, C contexts (n-grams one level below).
 """
 
+from collections.abc import Sequence
 from ctypes import c_int32, c_int64
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int32, UInt8, UInt32
+from jaxtyping import Int32, Int64, UInt8, UInt32
 
 from chainrule.kernels.native import call, check_memory, cores, in_threads
 
@@ -30,6 +31,24 @@ class GramLevel(NamedTuple):
     first: UInt32[Array, " C_plus_1"]
     counts: UInt32[Array, " U"]
     links: UInt32[Array, " U"]
+
+
+def parents_of(first: UInt32[Array, " C_plus_1"]) -> Int64[Array, " U"]:
+    """The context of each n-gram of a level, from where the extensions of each context begin."""
+    fanout = np.diff(first.astype(np.int64))
+    return np.repeat(np.arange(len(fanout)), fanout)
+
+
+def spelled(
+    tokens: Sequence[Int32[Array, " _"]], contexts: Sequence[Int64[Array, " _"]]
+) -> Int32[Array, "U n"]:
+    """The n-grams of the last level as rows, from last tokens and contexts of all levels, lowest first."""
+    index = np.arange(len(tokens[-1]))
+    columns: list[Array] = []
+    for last, context in zip(reversed(tokens), reversed(contexts), strict=True):
+        columns.append(last[index])
+        index = context[index]
+    return np.stack(columns[::-1], axis=1)
 
 
 def sentences_native(ids: Line, begin: int, end: int, order: int) -> tuple[Array, Array]:

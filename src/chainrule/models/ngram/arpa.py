@@ -79,14 +79,10 @@ def with_unknown(found: ArpaModel) -> ArpaModel:
     tokens = np.arange(len(unigrams.tokens) + 1, dtype=np.int32)
     log_probs = np.insert(unigrams.log_probs, size, NOTHING * LN10).astype(np.float32)
     backoffs = None if unigrams.backoffs is None else np.insert(unigrams.backoffs, size, 0).astype(np.float32)
-    first = np.array([0, len(tokens)], np.uint32)
-    levels = [LevelArrays(tokens, first, log_probs, backoffs)]
+    levels = [LevelArrays(tokens, np.array([0, len(tokens)], np.uint32), log_probs, backoffs), *others]
     if others:  # it is a context of nothing
         offsets = others[0].first
-        levels += [
-            others[0]._replace(first=np.insert(offsets, size, offsets[size]).astype(np.uint32)),
-            *others[1:],
-        ]
+        levels[1] = others[0]._replace(first=np.insert(offsets, size, offsets[size]))
     model = BackoffModel(size + 1, tuple(levels), found.model.end, found.model.made_by)
     return ArpaModel((*found.tokens, UNKNOWN[0]), model, UNKNOWN[0])
 

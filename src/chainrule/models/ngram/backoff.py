@@ -18,6 +18,7 @@ from jaxtyping import Float64, Int32, Integer, UInt8
 from chainrule.core import FileFormatError, InputError, TokenModel, check_tokens
 from chainrule.kernels import backoff as kernel
 from chainrule.kernels.backoff import LevelArrays
+from chainrule.kernels.grams import parents_of, spelled
 from chainrule.models.ngram.history import ABSENT, History, advanced, after, beginning, checked
 
 Array = np.ndarray
@@ -189,16 +190,10 @@ def _fits(values: Array, codes: Array | None, size: int) -> bool:
 
 def contexts_of_level(levels: Sequence[LevelArrays], k: int) -> Integer[Array, " U"]:
     """The context of each n-gram of order k, as a slot of the level below."""
-    fanout = np.diff(levels[k - 1].first.astype(np.int64))
-    return np.repeat(np.arange(len(fanout)), fanout)
+    return parents_of(levels[k - 1].first)
 
 
 def spell(levels: Sequence[LevelArrays], k: int) -> Int32[Array, "U n"]:
     """The n-grams of order k as rows of ids."""
-    index = np.arange(len(levels[k - 1].tokens))
-    columns: list[Array] = []
-    for order in range(k, 0, -1):
-        columns.append(levels[order - 1].tokens[index])
-        if order > 1:
-            index = contexts_of_level(levels, order)[index]
-    return np.stack(columns[::-1], axis=1)
+    below = levels[:k]
+    return spelled([level.tokens for level in below], [parents_of(level.first) for level in below])

@@ -44,8 +44,7 @@ class Level:
     @cached_property
     def contexts(self) -> Int64[Array, " U"]:
         """The context of each n-gram."""
-        fanout = np.diff(self.first.astype(np.int64))
-        return np.repeat(np.arange(len(fanout)), fanout)
+        return grams.parents_of(self.first)
 
     @cached_property
     def _keys(self) -> Int64[Array, " U"]:
@@ -125,12 +124,7 @@ class NgramCounts:
 
 def spelled(levels: Sequence[Level]) -> Int32[Array, "U n"]:
     """The n-grams of the last level as rows of ids."""
-    index = np.arange(len(levels[-1].tokens))
-    columns: list[Array] = []
-    for level in reversed(levels):
-        columns.append(level.tokens[index])
-        index = level.contexts[index]
-    return np.stack(columns[::-1], axis=1)
+    return grams.spelled([level.tokens for level in levels], [level.contexts for level in levels])
 
 
 def count_ngrams(
