@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NATIVE := hatch_build.py $(wildcard src/chainrule/kernels/native/*.c)
+NATIVE := hatch_build.py $(wildcard src/chainrule/kernels/native/*.c src/chainrule/kernels/native/simd/*.[ch])
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
 
 .PHONY: run test check format clean

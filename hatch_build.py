@@ -1,23 +1,33 @@
 """Compiles the loops of chainrule.kernels at install, where there is a C compiler; else NumPy does it all."""
 
 import os
+import platform
 import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FLAGS = (
-    "-O3",
-    "-std=c11",
-    "-shared",
-    "-fPIC",
-    "-ffp-contract=off",
-)  # no fused multiply: same numbers anywhere
+FLAGS = ("-O3", "-std=c11", "-fPIC", "-pthread")
+SAME_ANYWHERE = ("-ffp-contract=off",)  # counted models: no fused multiply, the same numbers on any processor
+FAST = ("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd")
+PLAIN = {"plain": ()}
+SETS = {  # native/simd is built for each; kernels/native.py picks one when it runs
+    "x86_64": {
+        **PLAIN,
+        "avx2": ("-mavx2", "-mfma"),
+        "avx512": (
+            *("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"),
+            *("-mfma", "-mprefer-vector-width=512"),
+        ),
+    }
+}
 
 
 class NativeKernels(BuildHookInterface):
@@ -27,9 +37,9 @@ class NativeKernels(BuildHookInterface):
         del version
         kernels = Path(self.root, "src", "chainrule", "kernels")
         library = kernels / "_native.so"
-        if not compiled(sorted((kernels / "native").glob("*.c")), library):
+        if not compiled(kernels / "native", library):
             print(
-                "chainrule: no C compiler found: counting and scoring n-grams will be slower", file=sys.stderr
+                "chainrule: no compiled loops: counting, scoring and training will be slower", file=sys.stderr
             )
             return
         build_data["artifacts"].append(str(library.relative_to(self.root)))
@@ -37,7 +47,7 @@ class NativeKernels(BuildHookInterface):
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 
 
-def compiled(sources: list[Path], library: Path) -> bool:
+def compiled(sources: Path, library: Path) -> bool:
     """Whether the library could be made."""
     compiler = shlex.split(os.environ.get("CC", "")) or [shutil.which("cc") or shutil.which("gcc") or ""]
     library.unlink(missing_ok=True)
@@ -45,8 +55,23 @@ def compiled(sources: list[Path], library: Path) -> bool:
         print("chainrule: no C compiler found", file=sys.stderr)
         return False
     made = library.with_suffix(".part")
+    machine = platform.machine().lower().replace("amd64", "x86_64")
+    units = [(source, "", SAME_ANYWHERE) for source in sorted(sources.glob("*.c"))]
+    for name, flags in SETS.get(machine, PLAIN).items():
+        own = (*FAST, *flags, f"-DSET={name}")
+        units += [(source, f".{name}", own) for source in sorted((sources / "simd").glob("*.c"))]
     try:
-        subprocess.run([*compiler, *FLAGS, "-o", made, *sources, "-lm"], check=True)
+        with tempfile.TemporaryDirectory() as folder:
+
+            def object_of(unit: tuple[Path, str, tuple[str, ...]]) -> Path:
+                source, suffix, flags = unit
+                to = Path(folder, f"{source.stem}{suffix}.o")
+                subprocess.run([*compiler, *FLAGS, *flags, "-c", source, "-o", to], check=True)
+                return to
+
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                objects = list(pool.map(object_of, units))
+            subprocess.run([*compiler, "-shared", "-pthread", "-o", made, *objects, "-lm"], check=True)
         made.replace(library)  # a process that has the old one open keeps it
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"chainrule: {shlex.join(compiler)} failed: {error}", file=sys.stderr)

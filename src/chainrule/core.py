@@ -9,7 +9,7 @@ Shape letters: B batch, T time, V vocabulary, R rows chosen.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
@@ -105,6 +105,23 @@ class CanMatch(Protocol):
         ...
 
 
+@runtime_checkable
+class CanDraw(Protocol):
+    """A model that draws a stretch of tokens at once, faster than step by step and no differently."""
+
+    def can_draw(self, batch: int) -> bool:
+        """Whether it can for so many rows."""
+        ...
+
+    def draw(
+        self, state: Any, uniforms: Float64[Array, "B T"], temperature: float, banned: tuple[int, ...]
+    ) -> tuple[Integer[Array, "B T"], Any]:
+        """At each step the token whose share of p^(1/temperature), summed in the order of ids, holds the
+        uniform number of 0..1; at temperature 0 the likeliest. And the state after the last. Banned ids have
+        no share."""
+        ...
+
+
 class Batch(NamedTuple):
     """What a learner reads at once.
 
@@ -185,6 +202,14 @@ def take_rows(state: State, rows: Integer[Array, " R"] | Bool[Array, " B"]) -> S
         return cast(State, state[rows])
     parts = [take_rows(part, rows) for part in cast(tuple[Any, ...], state)]
     return _rebuilt(state, parts)
+
+
+def join_rows(states: Sequence[State]) -> State:
+    """The state of all rows from those of blocks of them, in order: the way back from `take_rows`."""
+    if isinstance(states[0], np.ndarray):
+        return cast(State, np.concatenate(cast(Any, states)))
+    parts = [join_rows(part) for part in zip(*cast(Any, states), strict=True)]
+    return _rebuilt(states[0], parts)
 
 
 def reset_rows(state: State, fresh: Bool[Array, " B"], start: State) -> State:

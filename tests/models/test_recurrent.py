@@ -12,7 +12,7 @@ from chainrule.models.recurrent.cell import sigmoid_
 from chainrule.models.recurrent.lstm import LstmState
 
 Difference = Callable[[Callable[[], float], np.ndarray], np.ndarray]
-CELLS = ("rnn", "gru", "lstm")
+CELLS = ("rnn", "gru", "lstm", "mingru", "minlstm")
 V, H, D, B, T = 4, 3, 2, 2, 4
 
 
@@ -65,7 +65,25 @@ def lstm_step(x: np.ndarray, state: LstmState, w: dict[str, np.ndarray]) -> Lstm
     return LstmState(o * np.tanh(c), c)
 
 
-STEPS: dict[str, Callable[..., Any]] = {"rnn": rnn_step, "gru": gru_step, "lstm": lstm_step}
+def mingru_step(x: np.ndarray, h: np.ndarray, w: dict[str, np.ndarray]) -> np.ndarray:
+    x_z, n = columns(x, 2)
+    z = sigma(x_z)
+    return (1 - z) * h + z * n
+
+
+def minlstm_step(x: np.ndarray, h: np.ndarray, w: dict[str, np.ndarray]) -> np.ndarray:
+    x_f, x_i, n = columns(x, 3)
+    f, i = sigma(x_f), sigma(x_i)
+    return f / (f + i) * h + i / (f + i) * n
+
+
+STEPS: dict[str, Callable[..., Any]] = {
+    "rnn": rnn_step,
+    "gru": gru_step,
+    "lstm": lstm_step,
+    "mingru": mingru_step,
+    "minlstm": minlstm_step,
+}
 
 
 def loose_cell(name: str) -> tuple[Cell, dict[str, np.ndarray], np.ndarray, Any]:
@@ -225,7 +243,7 @@ def test_no_gradient_flows_through_the_state_handed_in(name: str, given: int) ->
     }
     # the output layer has no past; what lies before the cut misses the error from behind it
     np.testing.assert_allclose(cut["output.weight"], whole.gradients["output.weight"], rtol=1e-10)
-    for parameter in ("layer0.input", "layer0.bias", "layer0.recurrent"):
+    for parameter in ("layer0.input", "layer0.bias", *(["layer0.recurrent"] if "min" not in name else [])):
         assert np.abs(cut[parameter] - whole.gradients[parameter]).max() > 1e-5
 
 
@@ -285,15 +303,24 @@ def test_what_is_given_is_read_but_not_predicted(name: str) -> None:
 
 
 def expected_size(gates: int, layers: int, embedding: int, own: int) -> int:
-    """V and H as above; own: what a cell has besides W_h."""
+    """V and H as above; own: what a cell has besides W_x and b."""
     width, total = embedding or V, V * embedding
     for _ in range(layers):
-        total += gates * (width * H + H * H + H) + own
+        total += gates * (width * H + H) + own
         width = H
     return total + H * V + V
 
 
-@pytest.mark.parametrize(("name", "gates", "own"), [("rnn", 1, 0), ("gru", 3, H), ("lstm", 4, 0)])
+@pytest.mark.parametrize(
+    ("name", "gates", "own"),
+    [
+        ("rnn", 1, H * H),
+        ("gru", 3, 3 * H * H + H),
+        ("lstm", 4, 4 * H * H),
+        ("mingru", 2, 0),
+        ("minlstm", 3, 0),
+    ],
+)
 @pytest.mark.parametrize(("layers", "embedding"), [(1, 0), (3, 0), (2, D)])
 def test_the_number_of_parameters_does_not_depend_on_the_time(
     name: str, gates: int, own: int, layers: int, embedding: int
@@ -330,7 +357,9 @@ def test_a_model_does_not_follow_its_learner() -> None:
 
 def test_settings_without_a_meaning_are_refused() -> None:
     rng = np.random.default_rng(0)
-    with pytest.raises(InputError, match="cell: expected rnn, gru or lstm, got 'transformer'"):
+    with pytest.raises(
+        InputError, match="cell: expected rnn, gru, lstm, mingru or minlstm, got 'transformer'"
+    ):
         RecurrentLearner(V, cell="transformer", rng=rng)
     with pytest.raises(InputError, match="layers: expected at least 1, got 0"):
         RecurrentLearner(V, layers=0, rng=rng)

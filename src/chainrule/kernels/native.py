@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray
-VERSION = 1  # of the functions' arguments, as native/grams.c has it
+VERSION = 2  # of the functions' arguments, as native/grams.c has it
 
 
 @cache
@@ -31,13 +31,35 @@ def library() -> ctypes.CDLL | None:
 
 
 def call(name: str, *arguments: Any, returns: Any = None) -> Any:
-    """A function of the library. Arrays go as their addresses, int as int64; other types say so."""
+    """A function of the library. Arrays go as their addresses, int as int64, float as
+    float32; other types say so."""
     found = library()
     if found is None:
         raise RuntimeError("compiled kernels: expected a library, found none")
     function = found["chainrule_" + name]  # a new object each time, so threads do not share its types
     function.restype = returns
     return function(*map(_plain, arguments))
+
+
+@cache
+def instructions() -> str:
+    """The set of instructions whose build of native/simd runs here; "" without a library."""
+    found = library()
+    if found is None:
+        return ""
+    runs = ("plain", "avx2", "avx512")[: found["chainrule_instructions"]() + 1]
+    asked = os.environ.get("CHAINRULE_INSTRUCTIONS")  # a lesser one on purpose
+    return asked if asked in runs else runs[-1]
+
+
+def call_simd(name: str, *arguments: Any, returns: Any = None) -> Any:
+    """A function of native/simd, as it was built for this processor."""
+    return call(f"{name}_{instructions()}", *arguments, returns=returns)
+
+
+def address(array: Array) -> ctypes.c_void_p:
+    """Where an array begins, for functions that are told its strides."""
+    return ctypes.c_void_p(array.ctypes.data)
 
 
 def _plain(value: Any) -> Any:
@@ -48,6 +70,8 @@ def _plain(value: Any) -> Any:
             return ctypes.c_void_p(value.ctypes.data)
         case int():
             return ctypes.c_int64(value)
+        case float():
+            return ctypes.c_float(value)
         case None:
             return ctypes.c_void_p(None)
         case _:

@@ -8,6 +8,9 @@ Shape letters: N rows, V vocabulary, D width.
 import numpy as np
 from jaxtyping import Float, Integer
 
+from chainrule.kernels.gemm import fast
+from chainrule.kernels.native import call_simd
+
 Array = np.ndarray
 ONE_HOT_LIMIT = 256  # below this width the product with a real one-hot matrix beats sorting
 
@@ -16,6 +19,11 @@ def sum_rows_by_id(
     ids: Integer[Array, " N"], rows: Float[Array, "N D"], vocab_size: int
 ) -> Float[Array, "V D"]:
     """Row v of the result is the sum of the rows whose id is v."""
+    if fast(rows) and rows.flags.c_contiguous:
+        out = np.empty((vocab_size, rows.shape[1]), np.float32)
+        ids = np.ascontiguousarray(ids, np.int64)
+        call_simd("sum_rows", len(ids), *out.shape, ids, rows, out)
+        return out
     if vocab_size <= ONE_HOT_LIMIT:
         one_hot = np.zeros((len(ids), vocab_size), dtype=rows.dtype)
         one_hot[np.arange(len(ids)), ids] = 1

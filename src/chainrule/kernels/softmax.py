@@ -5,11 +5,17 @@
 Shape letters: N rows, V vocabulary.
 """
 
+from ctypes import c_double, c_int
+
 import numpy as np
 from jaxtyping import Float, Float64, Integer
 
+from chainrule.kernels.gemm import fast, in_floats
+from chainrule.kernels.native import address, call_simd, check_memory
+
 Array = np.ndarray
 BLOCK = 1 << 20  # numbers in flight at once: a block of logits stays in the cache
+WIDE_BLOCK = 1 << 22  # where each block adds to all of a weight's gradient
 
 
 def log_softmax(logits: Float[Array, "*N V"]) -> Float64[Array, "*N V"]:
@@ -44,16 +50,66 @@ def label_log_probs(
 
 
 def cross_entropy(
-    logits: Float[Array, "N V"], labels: Integer[Array, " N"]
+    logits: Float[Array, "N V"], labels: Integer[Array, " N"], predictions: int | None = None
 ) -> tuple[float, Float[Array, "N V"]]:
-    """Summed nats of the labels and the gradient of their *mean* by the logits, which it overwrites."""
+    """Summed nats of the labels and the gradient of their *mean* by the logits, which it overwrites.
+
+    predictions: what the mean is over, where the labels are a part of a batch.
+    """
+    share = 1 / max(len(labels) if predictions is None else predictions, 1)
+    if fast(logits) and logits.flags.c_contiguous:
+        ids = np.ascontiguousarray(labels, np.int64)
+        return call_simd("cross_entropy", *logits.shape, logits, ids, share, returns=c_double), logits
     rows = np.arange(len(labels))
     logits -= logits.max(axis=1, keepdims=True)
     chosen = logits[rows, labels].astype(np.float64)
     np.exp(logits, out=logits)
     total = logits.sum(axis=1, keepdims=True)
     nats = float(np.log(total, dtype=np.float64).sum() - chosen.sum())
-    predictions = max(len(labels), 1)
-    logits /= total * predictions
-    logits[rows, labels] -= logits.dtype.type(1 / predictions)
+    logits *= logits.dtype.type(share) / total
+    logits[rows, labels] -= logits.dtype.type(share)
     return nats, logits
+
+
+def softmax_layer(
+    vectors: Float[Array, "N D"],
+    weight: Float[Array, "D V"],
+    bias: Float[Array, " V"],
+    labels: Integer[Array, " N"],
+    predictions: int,
+) -> tuple[float, Float[Array, "N D"], Float[Array, "D V"], Float[Array, " V"]]:
+    """Nats of softmax(vectors W + b) at the labels, and the gradients of nats / predictions by the vectors,
+    the weight and the bias; in blocks of rows, so that N x V is never held whole where V is large."""
+    layer = _layer_native if fast(vectors, weight, bias) else _layer_numpy
+    return layer(vectors, weight, bias, labels, predictions)
+
+
+def _layer_native(
+    vectors: Array, weight: Array, bias: Array, labels: Array, predictions: int
+) -> tuple[float, Array, Array, Array]:
+    vectors, ids = np.ascontiguousarray(vectors), np.ascontiguousarray(labels, np.int64)
+    nats = np.empty(1)
+    made = tuple(np.empty(shape, np.float32) for shape in (vectors.shape, weight.shape, bias.shape))
+    sizes = *vectors.shape, len(bias)
+    given = vectors, address(weight), *in_floats(weight), bias, ids, 1 / max(predictions, 1)
+    check_memory(call_simd("softmax_layer", *sizes, *given, nats, *made, returns=c_int))
+    d_vectors, d_weight, d_bias = made
+    return float(nats[0]), d_vectors, d_weight, d_bias
+
+
+def _layer_numpy(
+    vectors: Array, weight: Array, bias: Array, labels: Array, predictions: int
+) -> tuple[float, Array, Array, Array]:
+    nats, d_vectors = 0.0, np.empty_like(vectors)
+    d_weight, d_bias = np.zeros(weight.shape, weight.dtype), np.zeros_like(bias)
+    rows = max(1, WIDE_BLOCK // weight.shape[1])
+    for at in range(0, len(labels), rows):
+        block = vectors[at : at + rows]
+        logits = block @ weight
+        logits += bias
+        more, d_logits = cross_entropy(logits, labels[at : at + rows], predictions)
+        nats += more
+        d_vectors[at : at + rows] = d_logits @ weight.T
+        d_weight += block.T @ d_logits
+        d_bias += d_logits.sum(axis=0)
+    return nats, d_vectors, d_weight, d_bias

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Integer
 
-from chainrule.core import CanRank, InputError, TokenModel, check_tokens, rollout
+from chainrule.core import CanDraw, CanRank, InputError, TokenModel, check_tokens, leaves, rollout
 
 Array = np.ndarray
 Choose = Callable[[Float64[Array, "B V"]], Integer[Array, " B"]]
+FIRST_STRETCH, LONGEST_STRETCH = 256, 1024
 
 
 @dataclass(frozen=True)
@@ -76,28 +77,64 @@ def sampling_log_probs(log_probs: Float64[Array, "B V"], how: Sampling) -> Float
     return shaped
 
 
-def sampler(how: Sampling, rng: np.random.Generator) -> Choose:
-    """The choice for a roll-out: one draw a row (one uniform number, looked up in the summed masses)."""
+@dataclass(frozen=True, eq=False)
+class Sampler:
+    """A choice for roll-outs: one draw a row (one uniform number, looked up in the summed masses)."""
 
-    def choose(log_probs: Float64[Array, "B V"]) -> Integer[Array, " B"]:
-        sums = np.cumsum(np.exp(sampling_log_probs(log_probs, how)), axis=1)
-        draws = rng.random(len(sums)) * sums[:, -1]
+    how: Sampling
+    rng: np.random.Generator
+
+    def __call__(self, log_probs: Float64[Array, "B V"]) -> Integer[Array, " B"]:
+        sums = np.cumsum(np.exp(sampling_log_probs(log_probs, self.how)), axis=1)
+        draws = self.rng.random(len(sums)) * sums[:, -1]
         return (sums <= draws[:, None]).sum(axis=1)
 
-    return choose
+
+def sampler(how: Sampling, rng: np.random.Generator) -> Sampler:
+    """What `generate` chooses by."""
+    return Sampler(how, rng)
 
 
 def generate(
     model: TokenModel[Any], prompt: Integer[Array, "B T"], steps: int, choose: Choose
 ) -> Iterator[Integer[Array, " B"]]:
-    """One token a row and step, after the prompt has been read (priming)."""
+    """One token a row and step, after the prompt has been read (priming).
+
+    A model that draws stretches at once is let, where nothing is cut; the random numbers of a stretch are
+    taken before its first token is handed out.
+    """
     if steps < 0:
         raise InputError(f"length: expected 0 or more, got {steps}")
     state = model.start(len(prompt))
     if prompt.shape[1]:
         _, state = model.score(state, check_tokens(prompt, model.vocab_size))
+    if (
+        isinstance(model, CanDraw)
+        and isinstance(choose, Sampler)
+        and can_stretch(model, choose.how, len(prompt))
+    ):
+        yield from _stretches(model, state, steps, choose)
+        return
     for tokens, _ in rollout(model, state, steps, choose):
         yield tokens
+
+
+def can_stretch(model: Any, how: Sampling, rows: int) -> bool:
+    """Whether the model's own draw is what `how` asks for."""
+    cut = how.top_k is not None or how.top_p is not None or how.min_p is not None
+    known = all(0 <= i < model.vocab_size for i in how.banned) and len(set(how.banned)) < model.vocab_size
+    return not cut and known and model.can_draw(rows)
+
+
+def _stretches(model: CanDraw, state: Any, steps: int, choose: Sampler) -> Iterator[Integer[Array, " B"]]:
+    """Short ones first, for whoever watches."""
+    rows, length = len(next(leaves(state))), FIRST_STRETCH
+    while steps:
+        length = min(steps, length)
+        uniforms = np.ascontiguousarray(choose.rng.random((length, rows)).T)
+        tokens, state = model.draw(state, uniforms, choose.how.temperature, choose.how.banned)
+        yield from tokens.T
+        steps, length = steps - length, min(2 * length, LONGEST_STRETCH)
 
 
 def likeliest(

@@ -8,10 +8,20 @@ Shape letters: T time, B batch, H hidden, G = gates times H.
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 
 Array = np.ndarray
 Weights = dict[str, Float[Array, "..."]]
+
+
+class Gathered(NamedTuple):
+    """Input products that are rows of a table: of one-hot vectors, table[ids] without writing it out."""
+
+    table: Float[Array, "V G"]
+    ids: Integer[Array, "T B"]
+
+
+Inputs = Float[Array, "T B G"] | Gathered
 
 
 class Forward(NamedTuple):
@@ -56,8 +66,18 @@ class Cell(Protocol):
         """The part of the state that the next layer sees."""
         ...
 
-    def forward(self, weights: Weights, inputs: Float[Array, "T B G"], state: Any) -> Forward: ...
+    def forward(self, weights: Weights, inputs: Inputs, state: Any) -> Forward: ...
     def backward(self, weights: Weights, d_hidden: Float[Array, "T B H"], tape: Any) -> Backward: ...
+
+
+def written_out(inputs: Inputs) -> Float[Array, "T B G"]:
+    """One row a step."""
+    return inputs.table[inputs.ids] if isinstance(inputs, Gathered) else inputs
+
+
+def table_and_ids(inputs: Inputs) -> tuple[Float[Array, "..."], Integer[Array, "T B"] | None]:
+    """As the compiled loops take them."""
+    return (inputs.table, inputs.ids) if isinstance(inputs, Gathered) else (inputs, None)
 
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...], width: int, dtype: Any) -> Float[Array, "..."]:

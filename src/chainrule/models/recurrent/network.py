@@ -1,26 +1,32 @@
-"""A recurrent language model: one-hot input, layers of cells, softmax over the last hidden vector.
+"""A recurrent network: one-hot input, layers of cells, and what they hand to a softmax over the ids.
 
-    h^0_t = onehot(x_t) or its embedding,   h^l_t = cell_l(h^{l-1}_t, state_l)
-    p(x_{t+1}) = softmax(h^L_t W_q + b_q)
+    u^0_t = onehot(x_t) or its embedding,   h^l_t = cell_l(u^{l-1}_t, state_l)
+    p(x_{t+1}) = softmax(u^L_t W_q + b_q),   u^l_t = h^l_t, or what between.py makes of it
 
 A one-hot vector times W_x is a row of W_x, so the first layer's input product is a gather. The state holds
-the vector that predicts the next token: zeros before the first, so that p(x_1) = softmax(b_q).
+the vector that predicts the next token: zeros before the first, so that p(x_1) = softmax(b_q) in a network
+without normalisation. Tied, W_q is the transposed embedding; with cutoffs the softmax is adaptive.
 
 Shape letters: B batch, T time, V vocabulary, D input width, H hidden, G = gates times H, L layers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64, Integer
+from jaxtyping import Float, Integer
 
-from chainrule.core import FileFormatError, InputError, TokenModel, check_tokens, check_weights
-from chainrule.kernels.softmax import label_log_probs, log_softmax
-from chainrule.models.recurrent.cell import Cell, Forward
+from chainrule.core import InputError
+from chainrule.kernels.gemm import matmul
+from chainrule.models.recurrent.adaptive_softmax import output_shapes
+from chainrule.models.recurrent.between import BIAS, GAIN, Upward, hand_up
+from chainrule.models.recurrent.cell import Cell, Gathered, Inputs, flat
+from chainrule.models.recurrent.dropout import NO_MASKS, Masks
 from chainrule.models.recurrent.gru import Gru
 from chainrule.models.recurrent.lstm import Lstm
+from chainrule.models.recurrent.mingru import MinGru
+from chainrule.models.recurrent.minlstm import MinLstm
 from chainrule.models.recurrent.rnn import Rnn
 
 Array = np.ndarray
@@ -29,12 +35,32 @@ LayerStates = tuple[Any, ...]
 
 
 class Architecture(NamedTuple):
-    """What the parameters belong to. embedding: width D, or 0 for one-hot input."""
+    """What the parameters belong to. embedding: width D, or 0 for one-hot input.
+
+    tied: the embedding is the output weight too. layer_norm: what a layer hands upward is normalised.
+    cutoffs: where the clusters of an adaptive softmax begin.
+    """
 
     cell: Cell
     layers: int
     hidden: int
     embedding: int = 0
+    tied: bool = False
+    layer_norm: bool = False
+    cutoffs: tuple[int, ...] = ()
+
+
+class Pass(NamedTuple):
+    """One layer over all steps: what its cell gave, after what it read, ids [T, B] or vectors [T, B, D].
+
+    handed: how `below` came of the hidden vectors of the layer beneath; None for the first layer.
+    """
+
+    hidden: Float[Array, "T B H"]
+    state: Any
+    tape: Any
+    below: Array
+    handed: Upward | None
 
 
 def make_cell(name: str) -> Cell:
@@ -46,14 +72,40 @@ def make_cell(name: str) -> Cell:
             return Gru()
         case "lstm":
             return Lstm()
+        case "mingru":
+            return MinGru()
+        case "minlstm":
+            return MinLstm()
         case _:
-            raise InputError(f"cell: expected rnn, gru or lstm, got {name!r}")
+            raise InputError(f"cell: expected rnn, gru, lstm, mingru or minlstm, got {name!r}")
 
 
-def layer_weights(parameters: Parameters, layer: int) -> dict[str, Float[Array, "..."]]:
-    """The parameters of one layer, without its prefix."""
+def check_architecture(arch: Architecture, vocab_size: int) -> Architecture:
+    """`arch`, or an InputError that names the setting that has no meaning."""
+    for name, least in (("layers", 1), ("hidden", 1), ("embedding", 0)):
+        if getattr(arch, name) < least:
+            raise InputError(f"{name}: expected at least {least}, got {getattr(arch, name)}")
+    if arch.tied and arch.embedding != arch.hidden:
+        raise InputError(
+            f"tied: expected an embedding as wide as the hidden vectors, {arch.hidden}, got {arch.embedding}"
+        )
+    if arch.tied and arch.cutoffs:
+        raise InputError(f"cutoffs: expected none where the output is tied, got {arch.cutoffs}")
+    bounds = (0, *arch.cutoffs, vocab_size)
+    if arch.cutoffs and any(low >= high for low, high in pairwise(bounds)):
+        raise InputError(f"cutoffs: expected rising ids in 1..{vocab_size - 1}, got {arch.cutoffs}")
+    return arch
+
+
+def layer_weights(
+    parameters: Parameters, layer: int, masks: Masks = NO_MASKS
+) -> dict[str, Float[Array, "..."]]:
+    """The parameters of one layer, without its prefix; recurrent weights less what is dropped."""
     prefix = f"layer{layer}."
-    return {name[len(prefix) :]: array for name, array in parameters.items() if name.startswith(prefix)}
+    own = {name[len(prefix) :]: array for name, array in parameters.items() if name.startswith(prefix)}
+    if masks.recurrent is not None:
+        own["recurrent"] = own["recurrent"] * masks.recurrent[layer]
+    return own
 
 
 def start_states(arch: Architecture, batch: int, dtype: Any) -> LayerStates:
@@ -61,85 +113,70 @@ def start_states(arch: Architecture, batch: int, dtype: Any) -> LayerStates:
     return tuple(arch.cell.start(batch, arch.hidden, dtype) for _ in range(arch.layers))
 
 
+def embed(parameters: Parameters, ids: Integer[Array, "T B"], masks: Masks) -> Float[Array, "T B D"]:
+    """The vector of each id, less what is dropped."""
+    vectors = parameters["embedding"][ids]
+    if masks.words is not None:
+        vectors *= masks.words[ids][..., None]
+    if masks.embedded is not None:
+        vectors *= masks.embedded
+    return vectors
+
+
+def pick_rows(
+    weights: Mapping[str, Float[Array, "..."]], ids: Integer[Array, "T B"], words: Float[Array, " V"] | None
+) -> Inputs:
+    """onehot(ids) W_x + b without the product: a row of W_x each; a dropped word gives the bias alone."""
+    weight, bias = weights["input"], weights["bias"]
+    if ids.size >= len(weight):
+        return Gathered((weight if words is None else weight * words[:, None]) + bias, ids)
+    rows = weight[ids]
+    if words is not None:
+        rows *= words[ids][..., None]
+    rows += bias
+    return rows
+
+
 def run(
-    arch: Architecture, parameters: Parameters, tokens: Integer[Array, "B T"], states: LayerStates
-) -> list[Forward]:
+    arch: Architecture,
+    parameters: Parameters,
+    tokens: Integer[Array, "B T"],
+    states: LayerStates,
+    masks: Masks = NO_MASKS,
+) -> list[Pass]:
     """Every layer over all steps, in order."""
-    steps = np.ascontiguousarray(tokens.T)
-    below: Array = steps if not arch.embedding else parameters["embedding"][steps]
-    passes: list[Forward] = []
+    below: Array = np.ascontiguousarray(tokens.T, np.int64)
+    if arch.embedding:
+        below = embed(parameters, below, masks)
+    passes: list[Pass] = []
+    handed: Upward | None = None
     for l in range(arch.layers):
-        weights = layer_weights(parameters, l)
-        if below.ndim == 2:  # ids: the row of W_x is the product
-            few = below.size < len(weights["input"])
-            inputs = weights["input"][below] if few else (weights["input"] + weights["bias"])[below]
-            if few:
-                inputs += weights["bias"]
+        weights = layer_weights(parameters, l, masks)
+        if below.ndim == 2:
+            inputs = pick_rows(weights, below, masks.words)
         else:
-            inputs = below @ weights["input"]
-            inputs += weights["bias"]
-        passes.append(arch.cell.forward(weights, inputs, states[l]))
-        below = passes[-1].hidden
+            products = matmul(flat(below), weights["input"])
+            products += weights["bias"]
+            inputs = products.reshape(*below.shape[:2], products.shape[1])
+        passes.append(Pass(*arch.cell.forward(weights, inputs, states[l]), below, handed))
+        if l + 1 < arch.layers:
+            handed = hand_up(weights, passes[-1].hidden, masks.above(l))
+            below = handed.vectors
     return passes
 
 
-@dataclass(frozen=True, eq=False)
-class RecurrentModel(TokenModel[LayerStates]):
-    """The trained network. Its parameters are a few matrices whatever the length of the text."""
-
-    arch: Architecture
-    parameters: Parameters
-
-    @property
-    def vocab_size(self) -> int:
-        return self.parameters["output.bias"].shape[0]
-
-    def start(self, batch: int) -> LayerStates:
-        return start_states(self.arch, batch, self.parameters["output.bias"].dtype)
-
-    def advance(self, state: LayerStates, items: Integer[Array, " B"]) -> LayerStates:
-        check_tokens(items, self.vocab_size)
-        return tuple(p.state for p in run(self.arch, self.parameters, items[:, None], state))
-
-    def predict(self, state: LayerStates) -> Float64[Array, "B V"]:
-        top = self.arch.cell.output(state[-1])
-        return log_softmax(top @ self.parameters["output.weight"] + self.parameters["output.bias"])
-
-    def score(
-        self, state: LayerStates, tokens: Integer[Array, "B T"]
-    ) -> tuple[Float64[Array, "B T"], LayerStates]:
-        """One pass over all steps; the softmax of all positions in blocks."""
-        check_tokens(tokens, self.vocab_size)
-        if not tokens.shape[1]:
-            return np.empty(tokens.shape), state
-        passes = run(self.arch, self.parameters, tokens, state)
-        first = self.arch.cell.output(state[-1])
-        before = np.concatenate([first[None], passes[-1].hidden[:-1]])
-        log_probs = label_log_probs(
-            before.reshape(-1, self.arch.hidden),
-            self.parameters["output.weight"],
-            self.parameters["output.bias"],
-            tokens.T.ravel(),
-        )
-        return log_probs.reshape(tokens.T.shape).T, tuple(p.state for p in passes)
-
-    def to_arrays(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        arch = self.arch._asdict() | {"cell": self.arch.cell.name}
-        return arch, dict(self.parameters)
-
-    @classmethod
-    def from_arrays(cls, settings: dict[str, Any], arrays: dict[str, Array]) -> "RecurrentModel":
-        sizes = {name: int(settings[name]) for name in ("layers", "hidden", "embedding")}
-        if sizes["layers"] < 1 or sizes["hidden"] < 1 or sizes["embedding"] < 0:
-            raise FileFormatError(f"recurrent model: expected sizes above 0, got {sizes}")
-        arch = Architecture(make_cell(settings["cell"]), **sizes)
-        if "output.bias" not in arrays or arrays["output.bias"].ndim != 1:
-            raise FileFormatError("recurrent model: the array 'output.bias' is missing")
-        expected = parameter_shapes(arch, arrays["output.bias"].shape[0])
-        if {name: array.shape for name, array in arrays.items()} != expected:
-            raise FileFormatError("recurrent model: the shapes of its arrays do not fit together")
-        check_weights(arrays)
-        return cls(arch, arrays)
+def before_labels(
+    arch: Architecture,
+    state: LayerStates,
+    hidden: Float[Array, "T_read B H"],
+    given: int,
+    steps: int,
+) -> Float[Array, "T_labels B H"]:
+    """The top layer's vectors that predict: label j comes from the one after items 0..j-1, and for j = 0 from
+    the one in the state that was handed in."""
+    if given:
+        return hidden[given - 1 : max(steps - 1, 0)]
+    return np.concatenate([arch.cell.output(state[-1])[None], hidden])[:steps]
 
 
 def parameter_shapes(arch: Architecture, vocab_size: int) -> dict[str, tuple[int, ...]]:
@@ -152,5 +189,7 @@ def parameter_shapes(arch: Architecture, vocab_size: int) -> dict[str, tuple[int
         shapes[f"layer{l}.input"] = (width, arch.cell.gates * arch.hidden)
         shapes[f"layer{l}.bias"] = (arch.cell.gates * arch.hidden,)
         shapes |= {f"layer{l}.{name}": shape for name, shape in arch.cell.shapes(arch.hidden).items()}
+        if arch.layer_norm:
+            shapes |= {f"layer{l}.{name}": (arch.hidden,) for name in (GAIN, BIAS)}
         width = arch.hidden
-    return shapes | {"output.weight": (arch.hidden, vocab_size), "output.bias": (vocab_size,)}
+    return shapes | output_shapes(arch.hidden, vocab_size, tied=arch.tied, cutoffs=arch.cutoffs)

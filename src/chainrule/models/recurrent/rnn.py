@@ -15,7 +15,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from chainrule.models.recurrent.cell import Backward, Forward, Weights, flat, uniform
+from chainrule.kernels.gemm import fast
+from chainrule.kernels.recurrent import rnn_backward, rnn_forward
+from chainrule.models.recurrent.cell import (
+    Backward,
+    Forward,
+    Inputs,
+    Weights,
+    flat,
+    table_and_ids,
+    uniform,
+    written_out,
+)
 
 Array = np.ndarray
 
@@ -42,22 +53,42 @@ class Rnn:
     def output(self, state: Float[Array, "B H"]) -> Float[Array, "B H"]:
         return state
 
-    def forward(self, weights: Weights, inputs: Float[Array, "T B H"], state: Float[Array, "B H"]) -> Forward:
-        hiddens = np.empty((len(inputs) + 1, *state.shape), inputs.dtype)
-        hiddens[0] = state
-        for t, x in enumerate(inputs):
-            a = np.matmul(hiddens[t], weights["recurrent"], out=hiddens[t + 1])
-            a += x
-            np.tanh(a, out=a)
+    def forward(self, weights: Weights, inputs: Inputs, state: Float[Array, "B H"]) -> Forward:
+        if fast(state, weights["recurrent"]):
+            hiddens = rnn_forward(*table_and_ids(inputs), weights["recurrent"], state)
+        else:
+            hiddens = forward(weights["recurrent"], written_out(inputs), state)
         return Forward(hiddens[1:], hiddens[-1].copy(), hiddens)
 
     def backward(self, weights: Weights, d_hidden: Float[Array, "T B H"], tape: Any) -> Backward:
         hiddens: Array = tape
-        back = np.ascontiguousarray(weights["recurrent"].T)
-        d_a = 1 - hiddens[1:] * hiddens[1:]
-        flow = np.zeros_like(hiddens[0])
-        for t in reversed(range(len(d_hidden))):
-            flow += d_hidden[t]
-            d_a[t] *= flow
-            np.matmul(d_a[t], back, out=flow)
-        return Backward(d_a, {"recurrent": flat(hiddens[:-1]).T @ flat(d_a)}, flow)
+        back = rnn_backward if fast(hiddens, d_hidden) else backward
+        d_a, flow, d_recurrent = back(weights["recurrent"], hiddens, d_hidden)
+        return Backward(d_a, {"recurrent": d_recurrent}, flow)
+
+
+def forward(
+    recurrent: Float[Array, "H H"], inputs: Float[Array, "T B H"], state: Float[Array, "B H"]
+) -> Float[Array, "T1 B H"]:
+    """The hidden vectors, the one handed in first."""
+    hiddens = np.empty((len(inputs) + 1, *state.shape), inputs.dtype)
+    hiddens[0] = state
+    for t, x in enumerate(inputs):
+        a = np.matmul(hiddens[t], recurrent, out=hiddens[t + 1])
+        a += x
+        np.tanh(a, out=a)
+    return hiddens
+
+
+def backward(
+    recurrent: Float[Array, "H H"], hiddens: Float[Array, "T1 B H"], d_hidden: Float[Array, "T B H"]
+) -> tuple[Float[Array, "T B H"], Float[Array, "B H"], Float[Array, "H H"]]:
+    """dA of all steps, and the gradients by the state handed in and by W_h."""
+    back = np.ascontiguousarray(recurrent.T)
+    d_a = 1 - hiddens[1:] * hiddens[1:]
+    flow = np.zeros_like(hiddens[0])
+    for t in reversed(range(len(d_hidden))):
+        flow += d_hidden[t]
+        d_a[t] *= flow
+        np.matmul(d_a[t], back, out=flow)
+    return d_a, flow, flat(hiddens[:-1]).T @ flat(d_a)

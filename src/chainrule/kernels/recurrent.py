@@ -1,0 +1,126 @@
+"""The steps in time of recurrent layers as compiled loops; their readable twins are in models.recurrent.
+
+Single precision, in the calling thread, which lets go of the interpreter. `table` and `ids`: the input
+product of row b at step t is table[ids[t, b]]; without ids the table is [T, B, G] and has a row a step.
+
+Shape letters: T time, B batch, H hidden, R rows of a table, G = gates times H.
+"""
+
+from ctypes import c_int
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from chainrule.kernels.native import call_simd, check_memory
+
+Array = np.ndarray
+Table = Float32[Array, "R G"] | Float32[Array, "T B G"]
+Ids = Int64[Array, "T B"] | None
+
+
+def rnn_forward(
+    table: Table, ids: Ids, recurrent: Float32[Array, "H H"], state: Float32[Array, "B H"]
+) -> Float32[Array, "T1 B H"]:
+    """The hidden vectors, the one handed in first."""
+    steps, batch, hidden = _sizes(table, ids, state)
+    hiddens = _after(state, steps)
+    _run("rnn_forward", steps, batch, hidden, table, ids, recurrent, hiddens)
+    return hiddens
+
+
+def rnn_backward(
+    recurrent: Float32[Array, "H H"], hiddens: Float32[Array, "T1 B H"], d_hidden: Float32[Array, "T B H"]
+) -> tuple[Float32[Array, "T B H"], Float32[Array, "B H"], Float32[Array, "H H"]]:
+    """The gradients by the arguments of tanh, by the state handed in, and by the recurrent weight."""
+    made = _room(d_hidden.shape), _room(hiddens.shape[1:]), _room(recurrent.shape)
+    _run("rnn_backward", *d_hidden.shape, recurrent, hiddens, d_hidden, *made)
+    return made
+
+
+def gru_forward(
+    table: Table,
+    ids: Ids,
+    recurrent: Float32[Array, "H G"],
+    candidate_bias: Float32[Array, " H"],
+    state: Float32[Array, "B H"],
+) -> tuple[Float32[Array, "T1 B H"], Float32[Array, "T B G"], Float32[Array, "T B H"]]:
+    """The hidden vectors, the gates R Z N, and what the reset gate acts on."""
+    steps, batch, hidden = _sizes(table, ids, state)
+    hiddens = _after(state, steps)
+    gates, reset = _room((steps, batch, 3 * hidden)), _room((steps, batch, hidden))
+    _run(
+        *("gru_forward", steps, batch, hidden, table, ids, recurrent, candidate_bias),
+        *(hiddens, gates, reset),
+    )
+    return hiddens, gates, reset
+
+
+def gru_backward(
+    recurrent: Float32[Array, "H G"],
+    hiddens: Float32[Array, "T1 B H"],
+    gates: Float32[Array, "T B G"],
+    reset: Float32[Array, "T B H"],
+    d_hidden: Float32[Array, "T B H"],
+) -> tuple[Float32[Array, "T B G"], Float32[Array, "T B H"], Float32[Array, "B H"], Float32[Array, "H G"]]:
+    """The gradients by the recurrent product, by the candidate's argument, by the state handed in, and by the
+    recurrent weight."""
+    made = _room(gates.shape), _room(reset.shape), _room(hiddens.shape[1:]), _room(recurrent.shape)
+    _run("gru_backward", *d_hidden.shape, recurrent, hiddens, gates, reset, d_hidden, *made)
+    return made
+
+
+def lstm_forward(
+    table: Table,
+    ids: Ids,
+    recurrent: Float32[Array, "H G"],
+    hidden_state: Float32[Array, "B H"],
+    cell_state: Float32[Array, "B H"],
+) -> tuple[
+    Float32[Array, "T1 B H"], Float32[Array, "T1 B H"], Float32[Array, "T B G"], Float32[Array, "T B H"]
+]:
+    """The hidden vectors, the cells (of both the ones handed in first), the gates I F G O, and tanh C."""
+    steps, batch, hidden = _sizes(table, ids, hidden_state)
+    hiddens, cells = _after(hidden_state, steps), _after(cell_state, steps)
+    gates, squashed = _room((steps, batch, 4 * hidden)), _room((steps, batch, hidden))
+    _run(
+        *("lstm_forward", steps, batch, hidden, table, ids, recurrent),
+        *(hiddens, cells, gates, squashed),
+    )
+    return hiddens, cells, gates, squashed
+
+
+def lstm_backward(
+    recurrent: Float32[Array, "H G"],
+    hiddens: Float32[Array, "T1 B H"],
+    cells: Float32[Array, "T1 B H"],
+    gates: Float32[Array, "T B G"],
+    squashed: Float32[Array, "T B H"],
+    d_hidden: Float32[Array, "T B H"],
+) -> tuple[Float32[Array, "T B G"], Float32[Array, "B H"], Float32[Array, "B H"], Float32[Array, "H G"]]:
+    """The gradients by the gates' arguments, by the state handed in (hidden and cell), and by the recurrent
+    weight."""
+    made = _room(gates.shape), _room(cells.shape[1:]), _room(cells.shape[1:]), _room(recurrent.shape)
+    _run("lstm_backward", *d_hidden.shape, recurrent, hiddens, cells, gates, squashed, d_hidden, *made)
+    return made
+
+
+def _sizes(table: Array, ids: Array | None, state: Array) -> tuple[int, int, int]:
+    steps, batch = table.shape[:2] if ids is None else ids.shape
+    return steps, batch, state.shape[1]
+
+
+def _after(state: Array, steps: int) -> Array:
+    """Room for the states of all steps, the first in its place."""
+    states = _room((steps + 1, *state.shape))
+    states[0] = state
+    return states
+
+
+def _room(shape: tuple[int, ...]) -> Array:
+    return np.empty(shape, np.float32)
+
+
+def _run(name: str, *arguments: Any) -> None:
+    ready = (np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in arguments)
+    check_memory(call_simd(name, *ready, returns=c_int))
