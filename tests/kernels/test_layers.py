@@ -9,7 +9,7 @@ from chainrule.kernels.linear import by_ids, by_vectors
 from chainrule.kernels.native import instructions
 from chainrule.kernels.optimizer import adam, square_sum
 from chainrule.kernels.scatter import sum_rows_by_id
-from chainrule.kernels.softmax import cross_entropy, softmax_layer
+from chainrule.kernels.softmax import cross_entropy, label_log_probs, softmax_layer
 
 pytestmark = pytest.mark.skipif(not instructions(), reason="the loops are not compiled here")
 sizes = st.integers(1, 50)
@@ -32,6 +32,17 @@ def test_the_softmax_layer(rows: int, width: int, vocab: int, tied: bool, seed: 
     assert nats == pytest.approx(exact[0], rel=1e-4, abs=1e-4)
     for one, other in zip(found, exact[1:], strict=True):
         close(one, other)
+
+
+@given(rows=st.integers(0, 200), width=sizes, vocab=sizes | st.just(1700), tied=st.booleans(), seed=seeds)
+def test_log_probabilities_of_labels(rows: int, width: int, vocab: int, tied: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors, bias = rng.normal(0, 3, size=(rows, width)), rng.normal(size=vocab)
+    weight = rng.normal(size=(vocab, width)).T if tied else rng.normal(size=(width, vocab))
+    labels = rng.integers(vocab, size=rows)
+    exact = label_log_probs(vectors, weight, bias, labels)
+    found = label_log_probs(*(a.astype(np.float32) for a in (vectors, weight, bias)), labels)
+    np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-4)
 
 
 def test_the_softmax_layer_in_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.kernels.native import instructions
-from chainrule.models.recurrent import Gru, Lstm, Rnn
+from chainrule.models.recurrent import Gru, Lstm, MinGru, MinLstm, Rnn
 from chainrule.models.recurrent.cell import Cell, Gathered
 
 pytestmark = pytest.mark.skipif(not instructions(), reason="the loops are not compiled here")
@@ -34,7 +34,7 @@ def double(value: object) -> object:
     return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
 
 
-@pytest.mark.parametrize("cell", [Rnn(), Gru(), Lstm()], ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", [Rnn(), Gru(), Lstm(), MinGru(), MinLstm()], ids=lambda cell: cell.name)
 @given(steps=sizes, batch=sizes, hidden=st.integers(1, 70), gathered=st.booleans(), seed=st.integers(0, 99))
 def test_compiled_and_readable_agree(
     cell: Cell, steps: int, batch: int, hidden: int, gathered: bool, seed: int

@@ -128,6 +128,21 @@ def test_blocks_of_rows_add_up_to_the_batch(option: str, given: int) -> None:
         np.testing.assert_allclose(np.concatenate(parts[:2]), parts[2], rtol=1e-12)
 
 
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("workers", [2, 3, 8])
+def test_the_number_of_workers_changes_nothing(option: str, workers: int) -> None:
+    """Not the masks either: they are drawn for the whole batch before it is cut."""
+    alone, several = learner("minlstm", **OPTIONS[option]), learner("minlstm", **OPTIONS[option])
+    alone.workers, several.workers = 1, workers
+    batch, state = Batch(some_items(5), np.arange(5) == 3, 1), some_state(alone, 5)
+    one, other = alone.gradients(batch, state), several.gradients(batch, state)
+    assert (one.count, one.nats) == (other.count, pytest.approx(other.nats, rel=1e-12))
+    for name, gradient in one.gradients.items():
+        np.testing.assert_allclose(other.gradients[name], gradient, atol=1e-12, err_msg=name)
+    for got, expected in zip(leaves(other.state), leaves(one.state), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_through_the_layers_to_the_states_handed_in(cell: str, central_differences: Difference) -> None:
     made = learner(cell, layers=2, embedding=2, layer_norm=True)
@@ -174,6 +189,16 @@ def test_masks_are_the_same_at_all_steps(embedding: int) -> None:
     assert not below.any()
 
 
+def test_each_rate_drops_what_it_is_named_after() -> None:
+    def drawn(**rates: float) -> list[bool]:
+        masks = learner("lstm", embedding=2, **rates).draw_masks(B)
+        return [mask is not None for mask in masks]  # words, embedded, upward, recurrent
+
+    assert drawn(dropout=0.5) == [False, True, True, False]
+    assert drawn(embedding_dropout=0.5) == [True, False, False, False]
+    assert drawn(weight_dropout=0.5) == [False, False, False, True]
+
+
 def test_each_row_has_a_mask_of_its_own() -> None:
     masks = learner("lstm", layers=2, embedding=4, dropout=0.5).draw_masks(64)
     assert masks.upward is not None
@@ -189,9 +214,9 @@ def test_a_dropped_word_is_read_as_nothing(embedding: int) -> None:
     made = learner("gru", embedding=embedding)
     words = np.ones(V)
     words[[2, 5]] = 0
-    for steps in (2, 6):  # fewer positions than words, and more
-        read = np.array([[2, 1, 5, 0, 2, 6]])[:, :steps]
-        other = np.array([[5, 1, 2, 0, 5, 6]])[:, :steps]
+    for steps in (2, 9):  # fewer positions than words, and more
+        read = np.array([[2, 1, 5, 0, 2, 6, 3, 5, 5]])[:, :steps]
+        other = np.array([[5, 1, 2, 0, 5, 6, 3, 2, 5]])[:, :steps]
         dropped = [
             run(made.arch, made.parameters, r, made.start(1), Masks(words=words))[-1].hidden
             for r in (read, other)
@@ -297,6 +322,16 @@ def test_the_state_of_a_minimal_cell_is_one_vector() -> None:
     assert describe_state(learner("mingru", layers=2).model()) == "a vector of 6"
 
 
+@pytest.mark.parametrize("cell", ["mingru", "minlstm"])
+def test_a_fresh_minimal_cell_takes_the_mean_of_old_and_new(cell: str) -> None:
+    made = RecurrentLearner(V, cell=cell, hidden=H, rng=np.random.default_rng(0), dtype=np.float64)
+    gates = made.arch.cell.gates
+    made.parameters["layer0.input"][:, : (gates - 1) * H] = 0
+    new = made.parameters["layer0.input"][[2, 5], -H:]
+    (after,) = made.model().advance((np.ones((B, H)),), np.array([2, 5]))
+    np.testing.assert_allclose(after, (1 + new) / 2, rtol=1e-12)
+
+
 # --- tied --------------------------------------------------------------------------------------------------
 
 
@@ -320,6 +355,16 @@ def test_a_tied_gradient_is_the_sum_of_both_uses() -> None:
     one, both = tied.gradients(batch, state).gradients, untied.gradients(batch, state).gradients
     np.testing.assert_allclose(one["embedding"], both["embedding"] + both["output.weight"].T, rtol=1e-12)
     assert one["embedding"].flags.c_contiguous  # as the optimiser's arrays are
+
+
+def test_a_fresh_tied_network_hears_its_input_and_is_sure_of_nothing() -> None:
+    made = RecurrentLearner(
+        200, cell="lstm", hidden=64, embedding=64, tied=True, rng=np.random.default_rng(0)
+    )
+    tokens = np.random.default_rng(1).integers(200, size=(8, 20))
+    log_probs, (state,) = made.model().score(made.start(8), tokens)
+    assert abs(-log_probs.mean() - np.log(200)) < 0.1
+    assert state.hidden.std() > 0.1
 
 
 # --- laws and files ----------------------------------------------------------------------------------------

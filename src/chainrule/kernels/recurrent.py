@@ -105,6 +105,47 @@ def lstm_backward(
     return made
 
 
+def mingru_forward(
+    table: Table, ids: Ids, state: Float32[Array, "B H"]
+) -> tuple[Float32[Array, "T1 B H"], Float32[Array, "T B G"]]:
+    """The hidden vectors, the one handed in first, and the gates Z N."""
+    steps, batch, hidden = _sizes(table, ids, state)
+    made = _after(state, steps), _room((steps, batch, 2 * hidden))
+    _run("mingru_forward", steps, batch, hidden, table, ids, *made)
+    return made
+
+
+def mingru_backward(
+    hiddens: Float32[Array, "T1 B H"], gates: Float32[Array, "T B G"], d_hidden: Float32[Array, "T B H"]
+) -> tuple[Float32[Array, "T B G"], Float32[Array, "B H"]]:
+    """The gradients by the gates' arguments, and by the state handed in."""
+    made = _room(gates.shape), _room(hiddens.shape[1:])
+    _run("mingru_backward", *d_hidden.shape, hiddens, gates, d_hidden, *made)
+    return made
+
+
+def minlstm_forward(
+    table: Table, ids: Ids, state: Float32[Array, "B H"]
+) -> tuple[Float32[Array, "T1 B H"], Float32[Array, "T B G"], Float32[Array, "T B H"]]:
+    """The hidden vectors, the one handed in first, the gates F I N, and the share F' that is kept."""
+    steps, batch, hidden = _sizes(table, ids, state)
+    made = _after(state, steps), _room((steps, batch, 3 * hidden)), _room((steps, batch, hidden))
+    _run("minlstm_forward", steps, batch, hidden, table, ids, *made)
+    return made
+
+
+def minlstm_backward(
+    hiddens: Float32[Array, "T1 B H"],
+    gates: Float32[Array, "T B G"],
+    forget: Float32[Array, "T B H"],
+    d_hidden: Float32[Array, "T B H"],
+) -> tuple[Float32[Array, "T B G"], Float32[Array, "B H"]]:
+    """The gradients by the gates' arguments, and by the state handed in."""
+    made = _room(gates.shape), _room(hiddens.shape[1:])
+    _run("minlstm_backward", *d_hidden.shape, hiddens, gates, forget, d_hidden, *made)
+    return made
+
+
 def _sizes(table: Array, ids: Array | None, state: Array) -> tuple[int, int, int]:
     steps, batch = table.shape[:2] if ids is None else ids.shape
     return steps, batch, state.shape[1]

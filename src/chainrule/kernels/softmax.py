@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Float, Float64, Integer
 
 from chainrule.kernels.gemm import fast, in_floats
-from chainrule.kernels.native import address, call_simd, check_memory
+from chainrule.kernels.native import address, call_simd, check_memory, cores, in_threads
 
 Array = np.ndarray
 BLOCK = 1 << 20  # numbers in flight at once: a block of logits stays in the cache
+FEWEST = 64  # rows that are worth a thread
 WIDE_BLOCK = 1 << 22  # where each block adds to all of a weight's gradient
 
 
@@ -38,15 +39,33 @@ def label_log_probs(
     as long, and what it adds is below what single-precision weights are good for.
     """
     out = np.empty(len(labels), dtype=np.float64)
-    rows = max(1, BLOCK // weight.shape[1])
-    for at in range(0, len(labels), rows):
-        logits = hidden[at : at + rows] @ weight
-        logits += bias
-        logits -= logits.max(axis=1, keepdims=True)
-        chosen = np.take_along_axis(logits, labels[at : at + rows, None], axis=1)[:, 0]
-        total = np.exp(logits, out=logits).sum(axis=1)
-        out[at : at + rows] = chosen.astype(np.float64) - np.log(total.astype(np.float64))
+    compiled = fast(hidden, weight, bias)
+    some = max(FEWEST, -(-len(labels) // cores())) if compiled else max(1, BLOCK // weight.shape[1])
+    part = _log_probs_native if compiled else _log_probs_numpy
+
+    def one(at: int) -> None:
+        rows = slice(at, at + some)
+        out[rows] = part(hidden[rows], weight, bias, labels[rows])
+
+    in_threads(one, [(at,) for at in range(0, len(labels), some)])
     return out
+
+
+def _log_probs_native(hidden: Array, weight: Array, bias: Array, labels: Array) -> Array:
+    hidden, ids = np.ascontiguousarray(hidden), np.ascontiguousarray(labels, np.int64)
+    out = np.empty(len(labels))
+    given = hidden, address(weight), *in_floats(weight), bias, ids, out
+    check_memory(call_simd("label_log_probs", *hidden.shape, len(bias), *given, returns=c_int))
+    return out
+
+
+def _log_probs_numpy(hidden: Array, weight: Array, bias: Array, labels: Array) -> Array:
+    logits = hidden @ weight
+    logits += bias
+    logits -= logits.max(axis=1, keepdims=True)
+    chosen = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
+    total = np.exp(logits, out=logits).sum(axis=1)
+    return chosen.astype(np.float64) - np.log(total.astype(np.float64))
 
 
 def cross_entropy(

@@ -25,8 +25,11 @@ from chainrule.core import (
     check_weights,
     reset_rows,
 )
+from chainrule.kernels.gemm import matmul
+from chainrule.kernels.linear import by_vectors
 from chainrule.kernels.scatter import sum_rows_by_id
-from chainrule.kernels.softmax import cross_entropy, label_log_probs, log_softmax
+from chainrule.kernels.softmax import label_log_probs, log_softmax, softmax_layer
+from chainrule.models.rows import RowThreads, workers_for
 
 Array = np.ndarray
 Window = Integer[Array, "B tau"]
@@ -50,7 +53,9 @@ def hidden_layer(
     """The embedded windows and what the hidden layer makes of them."""
     width = windows.shape[1] * parameters["embedding"].shape[1]
     embedded = parameters["embedding"][windows].reshape(len(windows), width)
-    return embedded, np.tanh(embedded @ parameters["hidden.weight"] + parameters["hidden.bias"])
+    sums = matmul(embedded, parameters["hidden.weight"])
+    sums += parameters["hidden.bias"]
+    return embedded, np.tanh(sums, out=sums)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +127,7 @@ class WindowLearner:
             if value < 1:
                 raise InputError(f"{name}: expected at least 1, got {value}")
         self.vocab_size, self.window = vocab_size, window
+        self.workers, self._threads = workers_for(dtype), RowThreads()
         fan_in = window * embedding
         self.parameters: dict[str, Float[Array, "..."]] = {
             "embedding": rng.normal(0, 0.5, (vocab_size + 1, embedding)).astype(dtype),
@@ -136,25 +142,42 @@ class WindowLearner:
 
     def gradients(self, batch: Batch, state: Window) -> Step[Window]:
         """Backwards through the two layers, by hand."""
-        p = self.parameters
         items = check_tokens(batch.items, self.vocab_size)
         state = reset_rows(state, batch.fresh, self.start(len(items)))
         windows = windows_before(state, items)
-        labels = batch.labels.ravel()
-        read = windows[:, batch.given : -1].reshape(len(labels), self.window)
-        embedded, hidden = hidden_layer(p, read)
-        nats, d_logits = cross_entropy(hidden @ p["output.weight"] + p["output.bias"], labels)
-        d_hidden = d_logits @ p["output.weight"].T
-        d_hidden *= 1 - hidden * hidden
-        d_embedded = (d_hidden @ p["hidden.weight"].T).reshape(read.size, -1)
-        gradients = {
-            "embedding": sum_rows_by_id(read.ravel(), d_embedded, self.vocab_size + 1),
-            "hidden.weight": embedded.T @ d_hidden,
-            "hidden.bias": d_hidden.sum(axis=0),
-            "output.weight": hidden.T @ d_logits,
-            "output.bias": d_logits.sum(axis=0),
-        }
-        return Step(nats, len(labels), gradients, windows[:, batch.read.shape[1]].copy())
+        after = windows[:, batch.read.shape[1]].copy()
+
+        def work(rows: slice) -> Step[Window]:
+            labels = batch.labels[rows].ravel()
+            read = windows[rows, batch.given : -1].reshape(len(labels), self.window)
+            nats, gradients = backpropagate(self.parameters, read, labels, batch.labels.size)
+            return Step(nats, len(labels), gradients, after[rows])
+
+        return self._threads.run(work, len(items), self.workers)
 
     def model(self) -> WindowModel:
         return WindowModel({name: array.copy() for name, array in self.parameters.items()}, self.window)
+
+
+def backpropagate(
+    parameters: Parameters,
+    read: Integer[Array, "N tau"],
+    labels: Integer[Array, " N"],
+    predictions: int,
+) -> tuple[float, dict[str, Float[Array, "..."]]]:
+    """Nats of the labels, and the gradients of nats / predictions."""
+    p = parameters
+    embedded, hidden = hidden_layer(p, read)
+    nats, d_hidden, d_output, d_output_bias = softmax_layer(
+        hidden, p["output.weight"], p["output.bias"], labels, predictions
+    )
+    d_hidden *= 1 - hidden * hidden
+    d_weight, d_bias, d_embedded = by_vectors(embedded, p["hidden.weight"], d_hidden)
+    d_words = d_embedded.reshape(read.size, p["embedding"].shape[1])
+    return nats, {
+        "embedding": sum_rows_by_id(read.ravel(), d_words, len(p["embedding"])),
+        "hidden.weight": d_weight,
+        "hidden.bias": d_bias,
+        "output.weight": d_output,
+        "output.bias": d_output_bias,
+    }

@@ -6,15 +6,12 @@ Shape letters: B batch, T time, V vocabulary, D input width, H hidden, G = gates
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Integer
 
-from chainrule.core import Batch, InputError, Step, check_tokens, join_rows, reset_rows, take_rows
-from chainrule.kernels.native import cores, instructions
+from chainrule.core import Batch, InputError, Step, check_tokens, reset_rows, take_rows
 from chainrule.models.recurrent.adaptive_softmax import biases_by_frequency, output_shapes
 from chainrule.models.recurrent.backpropagation import backpropagate
 from chainrule.models.recurrent.between import BIAS, GAIN
@@ -28,9 +25,11 @@ from chainrule.models.recurrent.network import (
     make_cell,
     start_states,
 )
+from chainrule.models.rows import RowThreads, workers_for
 
 Array = np.ndarray
 ONE_HOT_SCALE = 0.7
+TIED_SCALE = 1.0
 
 
 class RecurrentLearner:
@@ -71,8 +70,7 @@ class RecurrentLearner:
         if weight_dropout and "recurrent" not in arch.cell.shapes(hidden):
             raise InputError(f"weight_dropout: expected a cell with recurrent weights, got {cell}")
         self.vocab_size, self.rng, self.dtype = vocab_size, rng, dtype
-        self.workers = cores() if np.dtype(dtype) == np.float32 and instructions() else 1
-        self._pool: ThreadPoolExecutor | None = None
+        self.workers, self._threads = workers_for(dtype), RowThreads()
         self.parameters = first_parameters(arch, vocab_size, rng, dtype)
 
     def expect(self, counts: Integer[Array, " V"]) -> None:
@@ -88,14 +86,6 @@ class RecurrentLearner:
         items = check_tokens(batch.items, self.vocab_size)
         state = reset_rows(state, batch.fresh, self.start(len(items)))
         masks = self.draw_masks(len(items))
-        if min(self.workers, len(items)) < 2:
-            return backpropagate(self.arch, self.parameters, batch, state, masks)
-        return self._in_blocks(batch, state, masks)
-
-    def _in_blocks(self, batch: Batch, state: LayerStates, masks: Masks) -> Step[LayerStates]:
-        """Rows apart, a thread a block, which meets the others at the end and nowhere before: beside a busy
-        process a step waits for its slowest thread once, not once a product."""
-        bounds = np.linspace(0, len(batch.items), min(self.workers, len(batch.items)) + 1).astype(int)
 
         def work(rows: slice) -> Step[LayerStates]:
             part = Batch(batch.items[rows], batch.fresh[rows], batch.given)
@@ -104,16 +94,7 @@ class RecurrentLearner:
                 self.arch, self.parameters, part, own, masks.rows(rows), predictions=batch.labels.size
             )
 
-        first, *others = (slice(int(low), int(high)) for low, high in pairwise(bounds))
-        running = [self._threads().submit(work, rows) for rows in others]
-        done = [work(first), *(future.result() for future in running)]
-        return joined(done)
-
-    def _threads(self) -> ThreadPoolExecutor:
-        """Kept from step to step: to start one takes as long as a small product."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.workers - 1)
-        return self._pool
+        return self._threads.run(work, len(items), self.workers)
 
     def draw_masks(self, batch: int) -> Masks:
         """What is dropped of one batch. Every random number of a run comes from here, in this order."""
@@ -134,17 +115,6 @@ class RecurrentLearner:
         return RecurrentModel(self.arch, copies)
 
 
-def joined(blocks: list[Step[LayerStates]]) -> Step[LayerStates]:
-    """The step of a batch from those of its blocks of rows, in their order; the first one's gradients are
-    added to in place."""
-    gradients = blocks[0].gradients
-    for block in blocks[1:]:
-        for name, gradient in block.gradients.items():
-            gradients[name] += gradient
-    states = join_rows([block.state for block in blocks])
-    return Step(sum(b.nats for b in blocks), sum(b.count for b in blocks), gradients, states)
-
-
 def first_parameters(
     arch: Architecture, vocab_size: int, rng: np.random.Generator, dtype: Any
 ) -> dict[str, Float[Array, "..."]]:
@@ -154,11 +124,13 @@ def first_parameters(
         parameters["embedding"] = first_embedding(arch, vocab_size, rng, dtype)
     width, gates = arch.embedding or vocab_size, arch.cell.gates * arch.hidden
     for l in range(arch.layers):
+        # a one-hot vector picks a single row, and the vectors of a tied embedding are as short as output
+        # weights: scaled for H inputs of variance 1 they would start out unheard
+        unheard = l == 0 and (arch.tied or not arch.embedding)
         parameters[f"layer{l}.input"] = (
-            uniform(rng, (width, gates), arch.hidden, dtype)
-            if l or arch.embedding
-            # a one-hot vector picks a single row: scaled for H inputs it would start out unheard
-            else rng.normal(0, ONE_HOT_SCALE, (width, gates)).astype(dtype)
+            rng.normal(0, TIED_SCALE if arch.tied else ONE_HOT_SCALE, (width, gates)).astype(dtype)
+            if unheard
+            else uniform(rng, (width, gates), arch.hidden, dtype)
         )
         parameters[f"layer{l}.bias"] = arch.cell.bias(arch.hidden, dtype)
         own = arch.cell.weights(arch.hidden, rng, dtype)

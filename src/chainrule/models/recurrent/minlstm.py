@@ -10,7 +10,8 @@ sigma(log F_t - log I_t), which has no 0/0 where both gates are shut. Backwards,
 
     dU_t = dH_t (H_{t-1} - N_t) F'_t I'_t,   dA_f = dU_t (1 - F_t),   dA_i = -dU_t (1 - I_t)
 
-The columns of W_x and b stand in the order F I N. The forget gate's bias begins at 1, as the LSTM's.
+The columns of W_x and b stand in the order F I N. The candidate is plain and the biases begin at 0, for the
+reasons that stand in mingru.py.
 
 Shape letters: T time, B batch, H hidden, G = 3 H.
 """
@@ -21,7 +22,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from chainrule.models.recurrent.cell import Backward, Forward, Inputs, Weights, sigmoid_, written_out
+from chainrule.kernels.gemm import fast
+from chainrule.kernels.recurrent import minlstm_backward, minlstm_forward
+from chainrule.models.recurrent.cell import (
+    Backward,
+    Forward,
+    Inputs,
+    Weights,
+    sigmoid_,
+    table_and_ids,
+    written_out,
+)
 
 Array = np.ndarray
 
@@ -55,9 +66,7 @@ class MinLstm:
         return {}
 
     def bias(self, hidden: int, dtype: Any) -> Float[Array, " G"]:
-        bias = np.zeros(3 * hidden, dtype)
-        bias[:hidden] = 1
-        return bias
+        return np.zeros(3 * hidden, dtype)
 
     def start(self, batch: int, hidden: int, dtype: Any) -> Float[Array, "B H"]:
         return np.zeros((batch, hidden), dtype)
@@ -67,33 +76,53 @@ class MinLstm:
 
     def forward(self, weights: Weights, inputs: Inputs, state: Float[Array, "B H"]) -> Forward:
         del weights
-        width = state.shape[-1]
-        gates = np.array(written_out(inputs))
-        forget = sigmoid_(softplus(-gates[..., width : 2 * width]) - softplus(-gates[..., :width]))
-        sigmoid_(gates[..., : 2 * width])
-        n = gates[..., 2 * width :]
-        hiddens = np.empty((len(gates) + 1, *state.shape), gates.dtype)
-        hiddens[0] = state
-        for t in range(len(gates)):
-            step = np.subtract(hiddens[t], n[t], out=hiddens[t + 1])
-            step *= forget[t]
-            step += n[t]
-        return Forward(hiddens[1:], hiddens[-1].copy(), Tape(hiddens, gates, forget))
+        if fast(state, table_and_ids(inputs)[0]):
+            tape = Tape(*minlstm_forward(*table_and_ids(inputs), state))
+        else:
+            tape = forward(written_out(inputs), state)
+        return Forward(tape.hiddens[1:], tape.hiddens[-1].copy(), tape)
 
     def backward(self, weights: Weights, d_hidden: Float[Array, "T B H"], tape: Tape) -> Backward:
         del weights
-        hiddens, gates, forget = tape
-        width = hiddens.shape[-1]
-        f, i, n = (gates[..., k * width : (k + 1) * width] for k in range(3))
-        d_input = np.empty_like(gates)
-        by_argument = (hiddens[:-1] - n) * forget * (1 - forget)
-        np.multiply(by_argument, 1 - f, out=d_input[..., :width])
-        np.multiply(by_argument, i - 1, out=d_input[..., width : 2 * width])
-        np.subtract(1, forget, out=d_input[..., 2 * width :])
-        by_gate = d_input.reshape(*d_input.shape[:2], 3, width)
-        flow = np.zeros_like(hiddens[0])
-        for t in reversed(range(len(d_hidden))):
-            flow += d_hidden[t]
-            by_gate[t] *= flow[:, None]
-            flow *= forget[t]
+        back = minlstm_backward if fast(d_hidden, *tape) else backward
+        d_input, flow = back(*tape, d_hidden)
         return Backward(d_input, {}, flow)
+
+
+def forward(inputs: Float[Array, "T B G"], state: Float[Array, "B H"]) -> Tape:
+    """The hidden vectors, the one handed in first, the gates, and the share that is kept."""
+    width = state.shape[-1]
+    gates = np.array(inputs)
+    forget = sigmoid_(softplus(-gates[..., width : 2 * width]) - softplus(-gates[..., :width]))
+    sigmoid_(gates[..., : 2 * width])
+    n = gates[..., 2 * width :]
+    hiddens = np.empty((len(gates) + 1, *state.shape), gates.dtype)
+    hiddens[0] = state
+    for t in range(len(gates)):
+        step = np.subtract(hiddens[t], n[t], out=hiddens[t + 1])
+        step *= forget[t]
+        step += n[t]
+    return Tape(hiddens, gates, forget)
+
+
+def backward(
+    hiddens: Float[Array, "T1 B H"],
+    gates: Float[Array, "T B G"],
+    forget: Float[Array, "T B H"],
+    d_hidden: Float[Array, "T B H"],
+) -> tuple[Float[Array, "T B G"], Float[Array, "B H"]]:
+    """The gradients by the gates' arguments, and by the state handed in."""
+    width = hiddens.shape[-1]
+    f, i, n = (gates[..., k * width : (k + 1) * width] for k in range(3))
+    d_input = np.empty_like(gates)
+    by_argument = (hiddens[:-1] - n) * forget * (1 - forget)
+    np.multiply(by_argument, 1 - f, out=d_input[..., :width])
+    np.multiply(by_argument, i - 1, out=d_input[..., width : 2 * width])
+    np.subtract(1, forget, out=d_input[..., 2 * width :])
+    by_gate = d_input.reshape(*d_input.shape[:2], 3, width)
+    flow = np.zeros_like(hiddens[0])
+    for t in reversed(range(len(d_hidden))):
+        flow += d_hidden[t]
+        by_gate[t] *= flow[:, None]
+        flow *= forget[t]
+    return d_input, flow

@@ -30,10 +30,6 @@ static void times(const weight *w, int64_t rows, const float *a, float *c) {
         NAME(multiply)(rows, w->n, w->k, a, w->k, 1, w->packed, c, w->n, 0);
 }
 
-static inline const float *input_of(const float *inputs, const int64_t *ids, int64_t row, int64_t gates) {
-    return inputs + (ids ? ids[row] : row) * gates;
-}
-
 /* What all steps together say of the recurrent weight: H_{t-1}^T dA_t, summed in one product. */
 static int weight_gradient(int64_t steps, int64_t batch, int64_t hidden, int64_t gates, const float *hiddens,
                            const float *d_sums, float *d_recurrent) {

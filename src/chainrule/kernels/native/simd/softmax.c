@@ -56,3 +56,43 @@ int NAME(softmax_layer)(int64_t rows, int64_t width, int64_t vocab, const float 
     free(logits);
     return status;
 }
+
+/* log softmax(hidden W + b) at the labels, over columns in blocks whose sums of exponentials are carried on: N x V is
+ * never held, and W [D, V], of any strides, is copied once. */
+int NAME(label_log_probs)(int64_t rows, int64_t width, int64_t vocab, const float *hidden, const float *weight,
+                          int64_t down, int64_t across, const float *bias, const int64_t *labels, double *out) {
+    enum { COLUMNS = 16 * NARROW, SOME = 64 };
+    float *packed = aligned_floats(width * COLUMNS), *logits = aligned_floats(SOME * COLUMNS);
+    float *tops = aligned_floats(rows);
+    double *totals = calloc((size_t)(rows ? rows : 1), sizeof *totals);
+    int status = !packed || !logits || !tops || !totals;
+    unsigned before = flush_denormals();
+    for (int64_t at = 0; at < vocab && !status; at += COLUMNS) {
+        int64_t wide = vocab - at < COLUMNS ? vocab - at : COLUMNS;
+        NAME(pack)(width, wide, weight + at * across, down, across, packed);
+        for (int64_t from = 0; from < rows; from += SOME) {
+            int64_t some = rows - from < SOME ? rows - from : SOME;
+            NAME(multiply)(some, wide, width, hidden + from * width, width, 1, packed, logits, wide, 0);
+            for (int64_t row = from; row < from + some; row++) {
+                float *restrict o = logits + (row - from) * wide;
+                float top = at ? tops[row] : o[0] + bias[at], total = 0;
+#pragma omp simd reduction(max : top)
+                for (int64_t v = 0; v < wide; v++) {
+                    o[v] += bias[at + v];
+                    top = o[v] > top ? o[v] : top;
+                }
+                if (at) totals[row] *= exp((double)tops[row] - (double)top);
+                int64_t label = labels[row] - at;
+                if (label >= 0 && label < wide) out[row] = (double)o[label];
+#pragma omp simd reduction(+ : total)
+                for (int64_t v = 0; v < wide; v++) total += exp_(o[v] - top);
+                totals[row] += (double)total;
+                tops[row] = top;
+            }
+        }
+    }
+    for (int64_t row = 0; row < rows && !status; row++) out[row] -= (double)tops[row] + log(totals[row]);
+    restore(before);
+    free(packed), free(logits), free(tops), free(totals);
+    return status;
+}

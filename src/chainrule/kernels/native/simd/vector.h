@@ -72,6 +72,11 @@ static inline unsigned flush_denormals(void) { return 0; }
 static inline void restore(unsigned before) { (void)before; }
 #endif
 
+/* An input product: the row of a table that an id chooses, or one row a step. */
+static inline const float *input_of(const float *inputs, const int64_t *ids, int64_t row, int64_t gates) {
+    return inputs + (ids ? ids[row] : row) * gates;
+}
+
 static inline float *aligned_floats(int64_t count) {
     size_t bytes = ((size_t)count * sizeof(float) + 63) / 64 * 64;
     return aligned_alloc(64, bytes ? bytes : 64);
