@@ -191,7 +191,7 @@ def test_weights_that_are_no_finite_numbers_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_there_is_not_is_named() -> None:
-    with pytest.raises(InputError, match=r"fit: expected settings among batch, .*; got hiden"):
+    with pytest.raises(InputError, match=r"fit: expected settings among average, batch, .*; got hiden"):
         LanguageModel.fit(TEXT, hiden=3)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import recipes
 from chainrule.core import InputError
 from chainrule.data.dataset import Dataset, make_dataset, split_text
 from chainrule.models.ngram import (
@@ -26,7 +25,18 @@ from chainrule.models.ngram import (
 from chainrule.models.recurrent import RecurrentModel
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowModel
-from chainrule.recipes import KINDS, FitResult, Recipe, compare_models, evaluate_part, fit, ladder
+from chainrule.recipes import (
+    KINDS,
+    NETWORKS,
+    RECURRENT,
+    FitResult,
+    Recipe,
+    compare_models,
+    comparing,
+    evaluate_part,
+    fit,
+    ladder,
+)
 from chainrule.tasks.comparison import Row
 from chainrule.tasks.evaluation import surprisal
 from chainrule.training.loop import Progress
@@ -40,7 +50,6 @@ def small_text(words: int = 700) -> str:
 
 DATA = make_dataset(*split_text(small_text()))
 SMALL: dict[str, Any] = {"hidden": 12, "epochs": 2, "batch": 8, "steps": 16}
-NETWORKS = ("window", "rnn", "gru", "lstm")
 
 
 def recipe(kind: str, **changes: Any) -> Recipe:
@@ -76,7 +85,7 @@ def test_kinds_are_what_they_are_called() -> None:
         assert isinstance(model, NgramModel)
         assert (model.order, model.smoothing) == (order, AddK(1.0))
     assert isinstance(models["window"], WindowModel)
-    for kind in ("rnn", "gru", "lstm"):
+    for kind in RECURRENT:
         model = models[kind]
         assert isinstance(model, RecurrentModel)
         assert model.arch.cell.name == kind
@@ -99,7 +108,8 @@ def test_a_recipe_that_leaves_nothing_open_is_followed() -> None:
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_the_blanks_of_a_network_come_back_filled_in(kind: str) -> None:
     fitted = fit(Recipe(kind, epochs=1, hidden=4), DATA)
-    blanks = ("rate", "embedding", "batch", "steps")
+    chosen = ("rate", "embedding", "dropout", "cutoffs", "batch", "steps")
+    blanks = (*chosen, "schedule", "warmup", "weight_decay")
     for name in (*blanks, "hidden", "epochs"):
         assert getattr(fitted.recipe, name) is not None, name
     assert replace(fitted.recipe, **dict.fromkeys(blanks)) == Recipe(kind, epochs=1, hidden=4)
@@ -227,7 +237,7 @@ def test_what_a_recipe_says_of_the_training_makes_a_difference(changes: dict[str
 @pytest.mark.parametrize(
     ("kind", "changes", "words"),
     [
-        ("transformer", {}, r"model: expected one of uniform, .*, lstm, got 'transformer'"),
+        ("transformer", {}, r"model: expected one of uniform, .*, lstm, .*, got 'transformer'"),
         ("ngram", {"smoothing": "guess"}, r"smoothing: expected .*, got 'guess'"),
         ("ngram", {"smoothing": "guess", "order": 2}, r"smoothing: expected .*, got 'guess'"),
         ("ngram", {"order": 0}, r"order: expected 1\.\..*, got 0"),
@@ -235,13 +245,22 @@ def test_what_a_recipe_says_of_the_training_makes_a_difference(changes: dict[str
         ("ngram", {"smoothing": "add-k", "k": 0.0}, r"add-k: expected k above 0, got 0\.0"),
         ("ngram", {"smoothing": "add-k", "k": -1.0, "order": 2}, r"add-k: expected k above 0, got -1\.0"),
         ("rnn", {"partition": "shuffled"}, r"partition: expected sequential or random, got 'shuffled'"),
-        ("rnn", {"optimizer": "momentum"}, r"optimizer: expected adam or sgd, got 'momentum'"),
+        ("rnn", {"optimizer": "momentum"}, r"optimizer: expected one of adam, adamw, sgd, got 'momentum'"),
         ("rnn", {"rate": math.nan}, r"learning rate: expected a positive number, got nan"),
         (
             "rnn",
             {"rate": math.nan, "optimizer": "sgd"},
             r"learning rate: expected a positive number, got nan",
         ),
+        ("rnn", {"schedule": "linear"}, r"schedule: expected one of cosine, constant, plateau, got 'linear'"),
+        ("rnn", {"warmup": 1.0}, r"warmup: expected a share from 0 to below 1, got 1\.0"),
+        ("rnn", {"average": 1.0}, r"average: expected a decay from 0 to below 1, got 1\.0"),
+        ("rnn", {"weight_decay": 0.1}, r"weight decay: expected the optimizer adamw, got adam"),
+        ("rnn", {"weight_decay": -0.1, "optimizer": "adamw"}, r"weight decay: expected 0 or more, got -0\.1"),
+        ("rnn", {"dropout": 1.5}, r"dropout: expected .*, got 1\.5"),
+        ("window", {"dropout": 0.5}, r"dropout: expected a recurrent network, got window"),
+        ("window", {"tied": True}, r"tied: expected a recurrent network, got window"),
+        ("lstm", {"cutoffs": (5, 2)}, r"cutoffs: expected rising ids .*, got \(5, 2\)"),
         ("rnn", {"rate": 0.0}, r"learning rate: expected a positive number, got 0\.0"),
         ("rnn", {"epochs": 0}, r"epochs: expected at least 1, got 0"),
         ("rnn", {"hidden": 0}, r"hidden: expected at least 1, got 0"),
@@ -329,7 +348,7 @@ def test_the_table_goes_through_json(table: list[Row]) -> None:
 def test_the_unknown_symbol_is_billed_but_never_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
     text = small_text(900) + " marmalade"
     data = make_dataset(*split_text(text), tokenizer="words", min_freq=2)
-    monkeypatch.setattr(recipes, "ladder", lambda data, seed: ladder(data, seed)[:1])
+    monkeypatch.setattr(comparing, "ladder", lambda data, seed: ladder(data, seed)[:1])
     (row,) = compare_models(data, budget=1.0)
     assert row.held_out.unknown == 1  # marmalade stands at the end, in the test part alone
     assert not row.held_out.codes_everything

@@ -4,6 +4,7 @@ lm = LanguageModel.fit(text, model="lstm");  lm.perplexity(other);  lm.generate(
 """
 
 import contextlib
+import inspect
 import json
 import os
 import warnings
@@ -27,7 +28,8 @@ from chainrule.models.archive import describe_state, pack, size, unpack
 from chainrule.recipes import FitResult, Recipe, evaluate_part, fit
 from chainrule.tasks.evaluation import LN2, LN10, Evaluation, finite_or_name, surprisal
 from chainrule.tasks.generation import Sampling, generate, likeliest, sampler
-from chainrule.training.loop import Progress
+from chainrule.training import Progress
+from chainrule.training.records import RunFiles
 
 OWN_SETTINGS = {field.name for field in fields(Recipe)} - {"kind"}
 CARD = {"chainrule", "corpus", "recipe", "split", "held_out", "overlap", "training"}
@@ -76,59 +78,44 @@ class LanguageModel:
         text: str,
         *,
         model: str = "lstm",
-        tokenizer: str = "characters",
-        clean: bool = False,
-        min_freq: int = 1,
-        vocab_limit: int | None = None,
-        bpe_size: int = 2000,
-        sentences: bool = False,
-        unk: str = "ordinary",
-        codec: Codec | None = None,
-        valid: float | str = 0.1,
-        test: float | str = 0.1,
         name: str = "text",
         report: Callable[[Progress], None] | None = None,
         scoring: Tell | None = None,
+        note: Callable[[str], None] | None = None,
+        files: RunFiles = RunFiles(),  # noqa: B008 - an immutable value
         **settings: Any,
     ) -> "LanguageModel":
         """Fit a model to a text and evaluate it on the part held out.
 
-        model: a kind of `chainrule.recipes.KINDS`. valid, test: a fraction of the text, the last of it, or
-        a text of its own; 0 or "" for none. sentences: every line is one, its end is predicted, and
-        n-grams carry nothing from one to the next. min_freq, vocab_limit, unk: see `Codec.fit_encode`.
-        codec: another model's, to read the text as that one does; then these options are not looked at.
-        settings: fields of `chainrule.recipes.Recipe`. report, scoring: told how far training and evaluation
-        are. Ctrl-C while it evaluates leaves the figures out.
+        model: a kind of `chainrule.recipes.KINDS`. settings: how the text is read (see `read_text`), and
+        fields of `chainrule.recipes.Recipe`. report, scoring: told how far training and evaluation are. note:
+        told what was chosen for a network, and why. files: what training leaves beside the model, and goes on
+        from. Ctrl-C while it evaluates leaves the figures out.
         Raises InputError for what cannot be used.
         """
-        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"fit: expected a text (str), got {type(text).__name__}")
-        for option, part in (("valid", valid), ("test", test)):
-            if isinstance(part, str) and len(part) < 256 and os.path.isfile(part):
-                raise InputError(
-                    f"{option}: expected a text, got the name of a file, {part!r}: read it first"
-                )
+        reading = {option: settings.pop(option) for option in READING & settings.keys()}
         unknown = settings.keys() - OWN_SETTINGS
         if unknown:
-            expected = ", ".join(sorted(OWN_SETTINGS))
+            expected = ", ".join(sorted(OWN_SETTINGS | READING))
             raise InputError(f"fit: expected settings among {expected}; got {', '.join(sorted(unknown))}")
-        if codec is not None:
-            clean, sentences = codec.letters_only, codec.sentences
-        parts = split_text(text, valid=valid, test=test, clean=clean, sentences=sentences)
-        if codec is not None:
-            data = encoded(codec, *parts)
-        else:
-            data = make_dataset(
-                *parts,
-                tokenizer=tokenizer,
-                min_freq=min_freq,
-                vocab_limit=vocab_limit,
-                bpe_size=bpe_size,
-                clean=clean,
-                sentences=sentences,
-                unk=unk,
-            )
-        fitted = fit(Recipe(kind=model, **settings), data, report)
+        recipe = Recipe(kind=model, **settings)
+        how: dict[str, Any] = {"report": report, "scoring": scoring, "note": note, "files": files}
+        return cls.fitted(recipe, read_text(text, **reading), name=name, **how)
+
+    @classmethod
+    def fitted(
+        cls,
+        recipe: Recipe,
+        data: Dataset,
+        *,
+        name: str = "text",
+        report: Callable[[Progress], None] | None = None,
+        scoring: Tell | None = None,
+        note: Callable[[str], None] | None = None,
+        files: RunFiles = RunFiles(),  # noqa: B008 - an immutable value
+    ) -> "LanguageModel":
+        """Fit a recipe's model to a data set, see `fit`."""
+        fitted = fit(recipe, data, report, note=note, files=files)
         held_out = None
         if len(data.test.ids) and getattr(fitted.model, "normalised", True):
             with contextlib.suppress(KeyboardInterrupt):
@@ -318,6 +305,53 @@ class LanguageModel:
                 UnknownSymbolWarning,
                 stacklevel=4,
             )
+
+
+def read_text(
+    text: str,
+    *,
+    tokenizer: str = "characters",
+    clean: bool = False,
+    min_freq: int = 1,
+    vocab_limit: int | None = None,
+    bpe_size: int = 2000,
+    sentences: bool = False,
+    unk: str = "ordinary",
+    codec: Codec | None = None,
+    valid: float | str = 0.1,
+    test: float | str = 0.1,
+) -> Dataset:
+    """A text as a data set to fit a model to.
+
+    valid, test: a fraction of the text, the last of it, or a text of its own; 0 or "" for none. sentences:
+    every line is one, its end is predicted, and n-grams carry nothing from one to the next. min_freq,
+    vocab_limit, unk: see `Codec.fit_encode`. codec: another model's, to read the text as that one does; then
+    these options are not looked at.
+    Raises InputError for what cannot be used.
+    """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"fit: expected a text (str), got {type(text).__name__}")
+    for option, part in (("valid", valid), ("test", test)):
+        if isinstance(part, str) and len(part) < 256 and os.path.isfile(part):
+            raise InputError(f"{option}: expected a text, got the name of a file, {part!r}: read it first")
+    if codec is not None:
+        clean, sentences = codec.letters_only, codec.sentences
+    parts = split_text(text, valid=valid, test=test, clean=clean, sentences=sentences)
+    if codec is not None:
+        return encoded(codec, *parts)
+    return make_dataset(
+        *parts,
+        tokenizer=tokenizer,
+        min_freq=min_freq,
+        vocab_limit=vocab_limit,
+        bpe_size=bpe_size,
+        clean=clean,
+        sentences=sentences,
+        unk=unk,
+    )
+
+
+READING = frozenset(inspect.signature(read_text).parameters) - {"text"}
 
 
 def load(path: str | Path) -> LanguageModel:

@@ -17,8 +17,9 @@ from chainrule.data.partition import random_batches, sequential_batches
 from chainrule.models.recurrent import RecurrentLearner
 from chainrule.models.window import WindowLearner
 from chainrule.tasks.evaluation import mean_nats_in_rows, surprisal
-from chainrule.training import SGD, Adam, Training, cosine, loop, train
+from chainrule.training import SGD, Adam, Plateau, Point, Training, cosine, loop, train
 from chainrule.training.loop import Limits, Progress
+from chainrule.training.run import Density
 
 
 class Scripted:
@@ -156,6 +157,11 @@ def test_the_time_limit_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(dict.fromkeys(rates))[:5] == pytest.approx([1 / 4.5, 2 / 4.5, 3 / 4.5, 4 / 4.5, 1])
 
 
+def test_a_time_limit_shorter_than_a_step_allows_one() -> None:
+    done = run(Scripted(), batches(3), limits=Limits(9, seconds=1e-12), validate=lambda model: 1.0)
+    assert (done.model, done.stopped, len(done.history)) == (1, "time", 1)
+
+
 @pytest.mark.parametrize("limits", [Limits(0), Limits(-1)])
 def test_limits_that_allow_nothing_are_refused(limits: Limits) -> None:
     with pytest.raises(InputError, match=f"epochs: expected at least 1, got {limits.epochs}"):
@@ -205,6 +211,64 @@ def test_whoever_waits_is_told_how_far_it_is() -> None:
     assert told[0].nats == 0.5
     assert math.isnan(told[0].valid)
     assert told[-1].valid == 3.0
+
+
+def test_whoever_waits_is_told_how_long_it_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+
+    def tick(step: int) -> float:
+        clock.now += 2
+        return 2.0
+
+    told: list[Progress] = []
+    learner = Scripted(tick, gradient=lambda step: 3.0)
+    run(learner, batches(4), limits=Limits(2), validate=lambda model: 3.0, report=told.append)
+    assert [p.left for p in told] == [14, 12, 10, 8, 6, 4, 2, 0]
+    assert {p.tokens_per_second for p in told} == {1.0}  # two tokens in two seconds
+    assert {p.norm for p in told} == {3.0}
+    bits = told[-1]._replace(density=Density(0.5, 0.25))
+    assert (bits.train_bits, bits.valid_bits) == pytest.approx((0.5 / math.log(2), 0.75 / math.log(2)))
+
+
+def test_every_row_of_the_log_is_handed_on_as_it_is_made() -> None:
+    rows: list[Point] = []
+    done = run(Scripted(), batches(2), limits=Limits(3), log=rows.append)
+    assert tuple(rows) == done.history
+
+
+def test_a_plateau_halves_the_rate() -> None:
+    valid = iter([3.0, 2.0, 2.5, 2.0, 1.0, 9.0])
+    done = run(
+        Scripted(), limits=Limits(6, patience=9), plateau=Plateau(1), validate=lambda model: next(valid)
+    )
+    assert [p.rate for p in done.history] == [1, 1, 1, 0.5, 0.25, 0.25]  # the rate of the steps before it
+    assert done.model == 1 + 1 + 1 + 0.5 + 0.25
+
+
+def test_the_average_is_validated_and_handed_back_and_training_goes_on_from_the_weights() -> None:
+    asked: list[float] = []
+    learner = Scripted()
+    done = run(learner, limits=Limits(3), average=0.5, validate=lambda model: asked.append(model) or -model)
+    # weights 1, 2, 3; decays 2/11, 3/12, 4/13
+    second = 0.25 * 1 + 0.75 * 2
+    third = 4 / 13 * second + 9 / 13 * 3
+    assert asked == pytest.approx([1, second, third])
+    assert done.model == pytest.approx(third)
+    assert learner.parameters["w"] == [3.0]
+    unvalidated = run(Scripted(), limits=Limits(3), average=0.5)
+    assert unvalidated.model == pytest.approx(third)
+
+
+def test_an_average_of_weights_that_diverged_is_not_kept() -> None:
+    done = run(Scripted(lambda step: math.nan if step == 4 else 1.0), batches(9), average=0.9)
+    assert done.stopped == "diverged"
+    assert done.model in (2, 3)
+
+
+def test_an_epoch_without_batches_is_refused() -> None:
+    with pytest.raises(InputError, match="epoch: expected at least one batch, got none"):
+        run(Scripted(), lambda: iter([]))
 
 
 # --- runs that go wrong ------------------------------------------------------------------------------------

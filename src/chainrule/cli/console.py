@@ -11,12 +11,14 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from chainrule.core import InputError
 from chainrule.data.corpora import Corpus, load_corpus, read_text
 from chainrule.files import check_output
 
 Tell = Callable[..., None]
+ROOMY = 120  # columns of a terminal in which a bar has room beside its figures
 WIDE = 180  # columns where the output is no terminal and so has no width of its own
 
 
@@ -56,6 +58,13 @@ def seconds(text: str) -> float:
     return value
 
 
+def duration(seconds: float) -> str:
+    """Seconds as people read them: 0:42, 12:05, 3:20:00."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:
     """`1,1,2` as numbers."""
     parts = [part.strip() for part in text.split(",")]
@@ -77,25 +86,27 @@ def fraction_or_text(value: str, option: str, errors: str) -> float | str:
 
 @contextmanager
 def bar(what: str) -> Generator[Tell]:
-    """A progress bar; tell it the share that is done and what to write behind it."""
+    """A progress bar; tell it the share that is done and what to write behind it. It is drawn from the first
+    time on that it is told something, so that what is said before stands above it."""
+    console = err()
+    around = (BarColumn(16), TaskProgressColumn(), TimeElapsedColumn())
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[figures]}"),
+        *(around if console.width >= ROOMY else (TaskProgressColumn(),)),
+        TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True)),
     )
-    console = err()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(escape(what), total=1.0, figures="")
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = progress.add_task(escape(what), total=1.0, figures="")
 
-        def tell(done: float, figures: str = "", name: str | None = None) -> None:
-            # a bar at its end would stop its clock, and there is always something left to do
-            progress.update(
-                task, completed=min(done, 0.999), figures=figures, description=escape(name or what)
-            )
+    def tell(done: float, figures: str = "", name: str | None = None) -> None:
+        progress.start()
+        # a bar at its end would stop its clock, and there is always something left to do
+        progress.update(task, completed=min(done, 0.999), figures=figures, description=escape(name or what))
 
+    try:
         yield tell
+    finally:
+        progress.stop()
 
 
 class DownloadBar:

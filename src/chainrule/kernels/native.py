@@ -52,6 +52,13 @@ def instructions() -> str:
     return asked if asked in runs else runs[-1]
 
 
+@cache
+def keep_memory() -> None:
+    """From now on memory that is freed stays with the process, for whoever needs the same again and again."""
+    if library() is not None:
+        call("keep_memory")
+
+
 def call_simd(name: str, *arguments: Any, returns: Any = None) -> Any:
     """A function of native/simd, as it was built for this processor."""
     return call(f"{name}_{instructions()}", *arguments, returns=returns)

@@ -63,11 +63,11 @@ def gru_backward(
     reset: Float32[Array, "T B H"],
     d_hidden: Float32[Array, "T B H"],
 ) -> tuple[Float32[Array, "T B G"], Float32[Array, "T B H"], Float32[Array, "B H"], Float32[Array, "H G"]]:
-    """The gradients by the recurrent product, by the candidate's argument, by the state handed in, and by the
-    recurrent weight."""
-    made = _room(gates.shape), _room(reset.shape), _room(hiddens.shape[1:]), _room(recurrent.shape)
+    """The gradients by the recurrent product and by the candidate's argument, which take the place of gates
+    and reset, by the state handed in, and by the recurrent weight."""
+    made = _room(hiddens.shape[1:]), _room(recurrent.shape)
     _run("gru_backward", *d_hidden.shape, recurrent, hiddens, gates, reset, d_hidden, *made)
-    return made
+    return gates, reset, *made
 
 
 def lstm_forward(
@@ -98,11 +98,11 @@ def lstm_backward(
     squashed: Float32[Array, "T B H"],
     d_hidden: Float32[Array, "T B H"],
 ) -> tuple[Float32[Array, "T B G"], Float32[Array, "B H"], Float32[Array, "B H"], Float32[Array, "H G"]]:
-    """The gradients by the gates' arguments, by the state handed in (hidden and cell), and by the recurrent
-    weight."""
-    made = _room(gates.shape), _room(cells.shape[1:]), _room(cells.shape[1:]), _room(recurrent.shape)
+    """The gradients by the gates' arguments, which take the gates' place, by the state handed in (hidden and
+    cell), and by the recurrent weight."""
+    made = _room(cells.shape[1:]), _room(cells.shape[1:]), _room(recurrent.shape)
     _run("lstm_backward", *d_hidden.shape, recurrent, hiddens, cells, gates, squashed, d_hidden, *made)
-    return made
+    return gates, *made
 
 
 def mingru_forward(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core import Step, join_rows
-from chainrule.kernels.native import cores, instructions
+from chainrule.kernels.native import cores, instructions, keep_memory
 
 
 def workers_for(dtype: Any) -> int:
@@ -27,6 +27,7 @@ class RowThreads:
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
+        keep_memory()
 
     def run(self, work: Callable[[slice], Step[Any]], rows: int, workers: int) -> Step[Any]:
         """`work` on blocks of rows, one of them in the calling thread; sums are in the blocks' order, so the

@@ -6,6 +6,7 @@ Shape letters: B batch, T time, V vocabulary, D input width, H hidden, G = gates
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -100,14 +101,13 @@ class RecurrentLearner:
         """What is dropped of one batch. Every random number of a run comes from here, in this order."""
         arch, rates = self.arch, self.rates
 
-        def drawn(rate: float, *shape: int) -> Float[Array, "..."] | None:
-            return draw_mask(self.rng, rate, shape, self.dtype)
+        drawn = partial(draw_mask, self.rng, dtype=self.dtype)
 
         return Masks(
-            words=drawn(rates.words, self.vocab_size),
-            embedded=drawn(rates.units, batch, arch.embedding) if arch.embedding else None,
-            upward=drawn(rates.units, arch.layers, batch, arch.hidden),
-            recurrent=drawn(rates.weights, arch.layers, arch.hidden, arch.cell.gates * arch.hidden),
+            words=drawn(rates.words, (self.vocab_size,)),
+            embedded=drawn(rates.units, (batch, arch.embedding)) if arch.embedding else None,
+            upward=drawn(rates.units, (arch.layers, batch, arch.hidden)),
+            recurrent=drawn(rates.weights, (arch.layers, arch.hidden, arch.cell.gates * arch.hidden)),
         )
 
     def model(self) -> RecurrentModel:

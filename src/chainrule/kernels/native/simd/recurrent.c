@@ -108,10 +108,9 @@ int NAME(gru_forward)(int64_t steps, int64_t batch, int64_t hidden, const float 
     return 0;
 }
 
-/* d_product [T, B, 3 H]: by H_{t-1} W_h; d_candidate [T, B, H]: by the argument of the candidate's tanh. */
+/* gates become the gradients by H_{t-1} W_h, reset that by the argument of the candidate's tanh. */
 int NAME(gru_backward)(int64_t steps, int64_t batch, int64_t hidden, const float *recurrent, const float *hiddens,
-                       const float *gates, const float *reset, const float *d_hidden, float *d_product,
-                       float *d_candidate, float *flow, float *d_recurrent) {
+                       float *gates, float *reset, const float *d_hidden, float *flow, float *d_recurrent) {
     weight w;
     int64_t all = 3 * hidden;
     float *rest = aligned_floats(batch * hidden); /* of the flow: what passes the update gate */
@@ -125,28 +124,27 @@ int NAME(gru_backward)(int64_t steps, int64_t batch, int64_t hidden, const float
     for (int64_t t = steps; t-- > 0;) {
         for (int64_t b = 0; b < batch; b++) {
             int64_t row = t * batch + b;
-            const float *restrict a = gates + row * all, *restrict past = hiddens + row * hidden;
-            const float *restrict product = reset + row * hidden, *restrict d = d_hidden + row * hidden;
-            float *restrict d_p = d_product + row * all, *restrict d_c = d_candidate + row * hidden;
+            float *restrict a = gates + row * all, *restrict product = reset + row * hidden;
+            const float *restrict past = hiddens + row * hidden, *restrict d = d_hidden + row * hidden;
             float *restrict f = flow + b * hidden, *restrict passed = rest + b * hidden;
 #pragma omp simd /* the gates of a row do not overlap */
             for (int64_t j = 0; j < hidden; j++) {
                 float r = a[j], z = a[hidden + j], n = a[2 * hidden + j];
                 float into = f[j] + d[j];
                 float d_n = into * (1.0f - z) * (1.0f - n * n);
-                d_c[j] = d_n;
-                d_p[j] = d_n * product[j] * r * (1.0f - r);
-                d_p[hidden + j] = into * (past[j] - n) * z * (1.0f - z);
-                d_p[2 * hidden + j] = d_n * r;
+                a[j] = d_n * product[j] * r * (1.0f - r);
+                product[j] = d_n;
+                a[hidden + j] = into * (past[j] - n) * z * (1.0f - z);
+                a[2 * hidden + j] = d_n * r;
                 passed[j] = into * z;
             }
         }
-        times(&w, batch, d_product + t * batch * all, flow);
+        times(&w, batch, gates + t * batch * all, flow);
         for (int64_t j = 0; j < batch * hidden; j++) flow[j] += rest[j];
     }
     restore(before);
     free(w.packed), free(rest);
-    return weight_gradient(steps, batch, hidden, all, hiddens, d_product, d_recurrent);
+    return weight_gradient(steps, batch, hidden, all, hiddens, gates, d_recurrent);
 }
 
 int NAME(lstm_forward)(int64_t steps, int64_t batch, int64_t hidden, const float *inputs, const int64_t *ids,
@@ -183,10 +181,11 @@ int NAME(lstm_forward)(int64_t steps, int64_t batch, int64_t hidden, const float
     return 0;
 }
 
-/* d_sums [T, B, 4 H]: by the gates' arguments; flow, cell_flow [B, H]: by the state handed in. */
+/* gates become the gradients by the gates' arguments, so that a step touches them once; flow, cell_flow [B, H]: by the
+ * state handed in. */
 int NAME(lstm_backward)(int64_t steps, int64_t batch, int64_t hidden, const float *recurrent, const float *hiddens,
                         const float *cells,
-                        const float *gates, const float *squashed, const float *d_hidden, float *d_sums, float *flow,
+                        float *gates, const float *squashed, const float *d_hidden, float *flow,
                         float *cell_flow, float *d_recurrent) {
     weight w;
     int64_t all = 4 * hidden;
@@ -197,25 +196,25 @@ int NAME(lstm_backward)(int64_t steps, int64_t batch, int64_t hidden, const floa
     for (int64_t t = steps; t-- > 0;) {
         for (int64_t b = 0; b < batch; b++) {
             int64_t row = t * batch + b;
-            const float *restrict a = gates + row * all, *restrict past = cells + row * hidden;
+            float *restrict a = gates + row * all;
+            const float *restrict past = cells + row * hidden;
             const float *restrict s = squashed + row * hidden, *restrict d = d_hidden + row * hidden;
-            float *restrict d_a = d_sums + row * all;
             float *restrict f_h = flow + b * hidden, *restrict f_c = cell_flow + b * hidden;
 #pragma omp simd /* the gates of a row do not overlap */
             for (int64_t j = 0; j < hidden; j++) {
                 float i = a[j], f = a[hidden + j], g = a[2 * hidden + j], o = a[3 * hidden + j];
                 float by_h = f_h[j] + d[j];
                 float by_c = f_c[j] + by_h * o * (1.0f - s[j] * s[j]);
-                d_a[j] = by_c * g * i * (1.0f - i);
-                d_a[hidden + j] = by_c * past[j] * f * (1.0f - f);
-                d_a[2 * hidden + j] = by_c * i * (1.0f - g * g);
-                d_a[3 * hidden + j] = by_h * s[j] * o * (1.0f - o);
+                a[j] = by_c * g * i * (1.0f - i);
+                a[hidden + j] = by_c * past[j] * f * (1.0f - f);
+                a[2 * hidden + j] = by_c * i * (1.0f - g * g);
+                a[3 * hidden + j] = by_h * s[j] * o * (1.0f - o);
                 f_c[j] = by_c * f;
             }
         }
-        times(&w, batch, d_sums + t * batch * all, flow);
+        times(&w, batch, gates + t * batch * all, flow);
     }
     restore(before);
     free(w.packed);
-    return weight_gradient(steps, batch, hidden, all, hiddens, d_sums, d_recurrent);
+    return weight_gradient(steps, batch, hidden, all, hiddens, gates, d_recurrent);
 }

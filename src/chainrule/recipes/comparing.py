@@ -1,0 +1,128 @@
+"""The ladder of models that `compare` climbs, from guessing to long short-term memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+
+from chainrule.core import InputError, TokenModel
+from chainrule.data.codec import Codec
+from chainrule.data.dataset import Dataset, Part
+from chainrule.data.partition import check_length
+from chainrule.models.archive import describe_state, size
+from chainrule.models.ngram import BackoffModel, NgramModel
+from chainrule.recipes.fitting import fit
+from chainrule.recipes.networks import affordable, filled
+from chainrule.recipes.recipe import COUNTED, Recipe
+from chainrule.tasks.comparison import Candidate, CurvePoint, Fitted, Row, Scored, compare
+from chainrule.tasks.evaluation import TextCounts, evaluate, surprisal
+from chainrule.tasks.generation import Sampling, generate, sampler
+
+Tell = Callable[[float], None]
+NAMES = {
+    "witten-bell": "Witten-Bell",
+    "absolute": "absolute-discounting",
+    "kneser-ney": "Kneser-Ney",
+    "modified-kneser-ney": "modified Kneser-Ney",
+}
+
+
+def ladder(data: Dataset, seed: int) -> list[Candidate]:
+    """From guessing to long short-term memory, in the order of the lecture."""
+    counted = [
+        ("uniform", Recipe("uniform")),
+        ("unigram", Recipe("unigram")),
+        ("bigram", Recipe("bigram")),
+        ("add-k", Recipe("ngram", smoothing="add-k")),
+        ("Witten-Bell", Recipe("ngram", smoothing="witten-bell")),
+    ]
+    networks = [
+        ("window MLP", Recipe("window", seed=seed)),
+        ("RNN", Recipe("rnn", seed=seed)),
+        ("GRU", Recipe("gru", seed=seed)),
+        ("LSTM", Recipe("lstm", seed=seed)),
+    ]
+    return [
+        *(Candidate(name, partial(_fit_candidate, recipe, data)) for name, recipe in counted),
+        *(Candidate(name, partial(_fit_candidate, recipe, data), timed=True) for name, recipe in networks),
+    ]
+
+
+def _fit_candidate(recipe: Recipe, data: Dataset, seconds: float, tell: Tell) -> Fitted:
+    timed = recipe.kind not in COUNTED
+    fitted = fit(
+        replace(recipe, seconds=seconds) if timed else recipe, data, lambda progress: tell(progress.done)
+    )
+    count, unit = size(fitted.model)
+    name, curve, tokens, note = None, (), len(data.train.ids), None
+    if recipe.kind == "ngram" and isinstance(fitted.model, NgramModel):
+        name = f"{fitted.model.smoothing.name} {fitted.model.order}-gram"
+    elif isinstance(fitted.model, BackoffModel):
+        name = f"{NAMES[fitted.model.made_by]} {fitted.model.order}-gram"
+    if fitted.training:
+        if fitted.training.stopped == "interrupted":
+            raise KeyboardInterrupt  # whoever presses Ctrl-C in a comparison wants it to end
+        curve = tuple(CurvePoint(p.seconds, p.epoch, p.nats, p.valid) for p in fitted.training.history)
+        tokens, note = fitted.training.tokens, fitted.training.advice
+        if curve and curve[-1].epoch < 1:
+            note = f"read {tokens:,} tokens, {curve[-1].epoch:.0%} of the training text: give it more time"
+    return Fitted(fitted.model, describe_state(fitted.model), count, unit, tokens, curve, name, note)
+
+
+def evaluate_part(model: TokenModel[Any], part: Part, codec: Codec, progress: Tell | None = None) -> Scored:
+    """The evaluation of a stretch of text that `codec` encoded, read as one row."""
+    nats = surprisal(model, part.ids, progress=progress)
+    report = evaluate(
+        nats,
+        part.ids,
+        TextCounts.of(part.text),
+        model=model,
+        tokenizer=codec.tokenizer.name,
+        loses=codec.loses,
+        unknown_id=codec.vocabulary.unknown_id,
+    )
+    return Scored(report, nats)
+
+
+def compare_models(
+    data: Dataset,
+    *,
+    budget: float = 90.0,
+    seed: int = 0,
+    sample_length: int = 200,
+    report: Callable[[str, float], None] | None = None,
+) -> Iterator[Row]:
+    """The ladder on a data set with a test part: a row as soon as its model is done.
+
+    Raises InputError when there is nothing to test or to validate on.
+    """
+    for name, part in (("validation", data.valid), ("test", data.test)):
+        if not len(part.ids):
+            raise InputError(f"{name} part: expected at least one token, got none; the text is too short")
+    networks = Recipe(seconds=budget / 4)
+    check_length(data.train.ids, cast(int, filled(networks, data)[0].steps))
+    banned = () if data.codec.vocabulary.unknown_id is None else (data.codec.vocabulary.unknown_id,)
+    prompt = data.test.ids[None, :20]
+    if seed < 0:
+        raise InputError(f"seed: expected 0 or more, got {seed}")
+    draws = np.random.default_rng(seed)  # one stream for all, or unsure models would say the same
+
+    trained_on = data.train.head(min(len(data.test.ids), affordable(data.codec.vocab_size)))
+    scoring = None if report is None else partial(report, "scoring the held-out text")
+
+    def draw_sample(model: TokenModel[Any]) -> str:
+        choose = sampler(Sampling(banned=banned), draws)
+        ids = [int(tokens[0]) for tokens in generate(model, prompt, sample_length, choose)]
+        return data.codec.decode(np.array(ids, dtype=np.int64))
+
+    return compare(
+        ladder(data, seed),
+        budget=budget,
+        evaluate_train=lambda model: evaluate_part(model, trained_on, data.codec),
+        evaluate_held_out=lambda model: evaluate_part(model, data.test, data.codec, scoring),
+        draw_sample=draw_sample,
+        rng=np.random.default_rng(seed),
+        report=report,
+    )

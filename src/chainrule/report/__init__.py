@@ -1,0 +1,32 @@
+"""Pictures and pages: what was measured, to look at."""
+
+from chainrule.report.drawing import png, svg
+from chainrule.report.figures import curves_figure, perplexity_figure, zipf_figure
+from chainrule.report.lecture import clipping_figure, flow_figure, partition_figure, validation_figure
+from chainrule.report.page import comparison_report
+from chainrule.report.surprisal import Span, surprisal_legend, surprisal_spans, visible
+from chainrule.report.words import best, interval, is_trained, number, saving, summary, trap
+
+__all__ = [
+    "Span",
+    "best",
+    "clipping_figure",
+    "comparison_report",
+    "curves_figure",
+    "flow_figure",
+    "interval",
+    "is_trained",
+    "number",
+    "partition_figure",
+    "perplexity_figure",
+    "png",
+    "saving",
+    "summary",
+    "surprisal_legend",
+    "surprisal_spans",
+    "svg",
+    "trap",
+    "validation_figure",
+    "visible",
+    "zipf_figure",
+]
