@@ -41,7 +41,7 @@ from chainrule.recipes import Recipe, compare_models
 from chainrule.tasks.evaluation import Evaluation, surprisal
 from chainrule.tasks.generation import Sampling, generate
 from chainrule.tasks.zipf import fit_zipf
-from chainrule.training import SGD, Adam, cosine, train
+from chainrule.training import SGD, Adam, AdamW, Plateau, cosine, train
 from chainrule.training.loop import Limits
 
 __all__ = [  # noqa: RUF022 - in the order of the lecture
@@ -78,8 +78,10 @@ __all__ = [  # noqa: RUF022 - in the order of the lecture
     "RecurrentLearner",
     "SGD",
     "Adam",
+    "AdamW",
     "Limits",
     "cosine",
+    "Plateau",
     "train",
     "Evaluation",
     "surprisal",

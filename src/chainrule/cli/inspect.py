@@ -13,6 +13,9 @@ from chainrule.language_model import LanguageModel, load
 from chainrule.recipes import COUNTED, Recipe
 from chainrule.report import number
 
+OFF = frozenset(  # options that go without saying when they are not used
+    ("tied", "layer_norm", "dropout", "embedding_dropout", "weight_dropout", "weight_decay", "average")
+)
 COUNT_SETTINGS = {"order", "smoothing", "k", "minimum"}
 NETWORK_SETTINGS = {field.name for field in fields(Recipe)} - COUNT_SETTINGS
 
@@ -41,7 +44,9 @@ def card_table(lm: LanguageModel) -> Table:
     other = {"layers"} if kind == "window" else {"window"}
     used = {"kind"} | (COUNT_SETTINGS if kind in COUNTED else NETWORK_SETTINGS - other)
     recipe = {
-        name: value for name, value in card["recipe"].items() if value not in (None, (), []) and name in used
+        name: value
+        for name, value in card["recipe"].items()
+        if name in used and value not in (None, (), []) and (value or name not in OFF)
     }
     made = Table(show_header=False, box=None)
     made.add_column(style="bold")

@@ -56,7 +56,7 @@ def train(
     sentences: Annotated[
         bool, Text("--sentences", help="Every line is a sentence, and its end is predicted.")
     ] = False,
-    unk: Annotated[str, Text(help="<unk> in the text: an ordinary word, or skip it.")] = "ordinary",
+    unk: Annotated[str, Text(help="`<unk>` in the text: an ordinary word, or skip it.")] = "ordinary",
     vocab: Annotated[
         Path | None, Text(help="A model file: read the text by its tokens, to mix the two.")
     ] = None,
