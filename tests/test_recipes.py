@@ -109,7 +109,7 @@ def test_a_recipe_that_leaves_nothing_open_is_followed() -> None:
 def test_the_blanks_of_a_network_come_back_filled_in(kind: str) -> None:
     fitted = fit(Recipe(kind, epochs=1, hidden=4), DATA)
     chosen = ("rate", "embedding", "dropout", "cutoffs", "batch", "steps")
-    blanks = (*chosen, "schedule", "warmup", "weight_decay")
+    blanks = (*chosen, "schedule", "warmup", "weight_decay", "average")
     for name in (*blanks, "hidden", "epochs"):
         assert getattr(fitted.recipe, name) is not None, name
     assert replace(fitted.recipe, **dict.fromkeys(blanks)) == Recipe(kind, epochs=1, hidden=4)

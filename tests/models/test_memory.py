@@ -73,6 +73,8 @@ def test_fitting_is_refused_before_anything_is_counted(monkeypatch: pytest.Monke
     text = "the cat sat on the mat " * 50
     settings = {"model": "ngram", "tokenizer": "space", "valid": 0, "test": 0}
     monkeypatch.setattr(memory, "memory_here", lambda: memory_needed(300, 6, 2))
-    monkeypatch.setattr("chainrule.recipes.counted.count_ngrams", lambda *rest, **named: pytest.fail("counted"))
+    monkeypatch.setattr(
+        "chainrule.recipes.counted.count_ngrams", lambda *rest, **named: pytest.fail("counted")
+    )
     with pytest.raises(InputError, match=r"memory: 4-grams of 300 tokens .*: order 2 fits"):
         LanguageModel.fit(text, order=4, **settings)

@@ -100,8 +100,9 @@ def train(
         float | None, Learning(help="Share of the run in which the cosine schedule rises; 0.05.")
     ] = None,
     average: Annotated[
-        float, Learning(help="Decay of a moving average of the weights to keep, such as 0.999; 0 for none.")
-    ] = 0.0,
+        float | None,
+        Learning(help="Decay of the moving average of the weights that is kept; 0.998, 0 for none or sgd."),
+    ] = None,
     clip: Annotated[float, Learning(help="Largest norm of the gradient.")] = 1.0,
     patience: Annotated[int, Learning(help="Epochs without a better one before it stops.")] = 4,
     seed: Annotated[int, Learning(help="Random seed.")] = 0,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 SHORT = 60.0  # seconds: a run below it wants many small steps, and a higher rate (docs/LOG.md, 2026-11-24)
 RATES_SHORT = {"window": 8e-3, "rnn": 4e-3, "gru": 8e-3, "lstm": 1.5e-2, "mingru": 8e-3, "minlstm": 8e-3}
-RATE = 4e-3
-RATE_LARGE = 3e-3  # of 512 units and more
+RATES = {"rnn": 4e-3, "lstm": 1e-2}
+RATE = 4e-3  # of the others
 ENDLESS = 10_000  # epochs, where it is the time that is limited
 ONE_HOT = 256  # tokens of the largest vocabulary that is read one-hot
 LARGE_VOCABULARY = 12_000  # tokens from which the softmax is adaptive
@@ -55,7 +55,7 @@ def choose(
         units, size = 256, "minutes are too few for more units"
     units = units if hidden is None else hidden
     passes = epochs or (usual if seconds is None else _passes(tokens, units, layers, seconds, kind))
-    dropout = 0.3 if passes >= 8 else 0.1 if passes >= 3 else 0.0
+    dropout = 0.5 if passes >= 20 else 0.35 if passes >= 6 else 0.1 if passes >= 3 else 0.0
     why = [f"{tokens:,} tokens to train on", *([size] if hidden is None else [])]
     if dropout:
         some = f"{'about ' * (seconds is not None)}{passes:.0f} passes"
@@ -68,7 +68,7 @@ def choose(
         batch=32,
         steps=128 if units > 256 else 64,
         epochs=usual if seconds is None else ENDLESS,
-        rate=RATE_LARGE if units > 256 else RATE,
+        rate=RATES.get(kind, RATE) * (0.5 if kind == "rnn" and units > 256 else 1.0),
         why=", ".join(why),
     )
 

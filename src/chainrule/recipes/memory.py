@@ -41,7 +41,7 @@ def memory_needed(recipe: Recipe, tokens: int, vocab_size: int) -> int:
         )
         wide = (2 * GATES[recipe.kind] + 6) * hidden
         kept = read * (recipe.layers * wide + 3 * embedding) + 3 * min(read * vocab_size, IN_FLIGHT)
-    copies = COPIES + 2 * (recipe.average > 0)
+    copies = COPIES + 2 * bool(recipe.average)
     return NUMBER * (weights * copies + kept + 3 * tokens) + OWN
 
 

@@ -48,6 +48,7 @@ from chainrule.training.schedules import check_warmup
 
 Tokens = Integer[np.ndarray, " _"]
 WARMUP = 0.05
+AVERAGE = 0.998
 DECAY = 0.01
 RATE_SGD = 1.0
 HIGHEST_SGD = 1000.0  # of a sweep: descent bears higher rates than Adam
@@ -72,6 +73,7 @@ def filled(recipe: Recipe, data: Dataset) -> tuple[Recipe, str | None]:
         "schedule": "constant" if recipe.optimizer == "sgd" else "cosine",
         "weight_decay": DECAY if recipe.optimizer == "adamw" else 0.0,
         "warmup": WARMUP,
+        "average": 0.0 if recipe.optimizer == "sgd" else AVERAGE,
     }
     rest = {name: value for name, value in rest.items() if getattr(recipe, name) is None}
     told = [f"{name} {value}" for name, value in chosen.items() if _worth_telling(name, value, recipe)]
@@ -123,7 +125,7 @@ def learn(
             theta=recipe.clip,
             schedule=_schedule(recipe),
             plateau=Plateau() if recipe.schedule == "plateau" else None,
-            average=recipe.average,
+            average=cast(float, recipe.average),
             validate=_validation(data),
             report=show,
             log=log,
@@ -171,7 +173,7 @@ def _check(recipe: Recipe, data: Dataset) -> None:
     check_length(data.train.ids, cast(int, recipe.steps))
     _limits(recipe).check()
     check_clip(recipe.clip)
-    check_decay(recipe.average)
+    check_decay(cast(float, recipe.average))
     for part in (_partition, _optimizer, _schedule):
         part(recipe)
     check_memory(recipe, len(data.train.ids), data.codec.vocab_size)

@@ -32,7 +32,8 @@ class Recipe:
     seconds: a limit of time, None for none. patience: validations without a better one before it stops.
     partition: sequential or random. optimizer: adam, adamw (with weight_decay) or sgd. schedule: cosine (with
     warmup, a share of the run), constant, or plateau (half the rate after an epoch that was no better).
-    average: decay of the moving average of the weights that is handed back in their place, 0 for none.
+    average: decay of the moving average of the weights that is handed back in their place, 0 for none; 0.998
+    where it is left out, but for sgd.
     """
 
     kind: str = "lstm"
@@ -60,7 +61,7 @@ class Recipe:
     rate: float | None = None
     schedule: str | None = None
     warmup: float | None = None
-    average: float = 0.0
+    average: float | None = None
     clip: float = 1.0
     patience: int = 4
     seed: int = 0
