@@ -156,7 +156,7 @@ def test_a_run_that_was_killed_goes_on(run: Run, text_file: Path, tmp_path: Path
         (("--min-freq", 3), "another vocabulary"),
         (("--optimizer", "sgd"), "optimizer adam, not sgd"),
         (("--epochs", 400), "epochs 500, not 400"),
-        (("--average", 0.9), "average 0.0, not 0.9"),
+        (("--average", 0.9), "average 0.998, not 0.9"),
         (("--seed", 1), "seed 0, not 1"),
         (("--model", "lstm"), "kind gru, not lstm"),
     ],
