@@ -5,9 +5,9 @@
 Ours is `chainrule.tasks.generation.generate`, the very loop behind `lm.generate`. torch's is the loop that
 its users write: a step of the layer under `no_grad`, a softmax, `torch.multinomial`, the drawn character as
 the next input, its state carried. Both at temperature 1 from fresh weights: speed does not depend on what is
-said. One thread each, which is torch's faster way too: a stream is a matrix times a vector. Each side has a
-process of its own, they take turns, medians count. A row `generate/lstm/512` is one
-layer of 512 units over the characters of the book's alphabet.
+said. Ours reads the weights with a thread on every core; torch has one, its faster way for LSTM and RNN where
+it was tried (--threads gives it more). Each side has a process of its own, they take turns, medians count. A
+row `generate/lstm/512` is one layer of 512 units over the characters of the book's alphabet.
 """
 
 import argparse
@@ -30,11 +30,11 @@ TURN, QUICK_TURN = 0.5, 0.3  # seconds
 def serve_ours(cell: str) -> None:
     """Units: characters."""
     from chainrule.models.recurrent import RecurrentLearner
-    from chainrule.tasks.generation import Sampling, generate, sampler
+    from chainrule.tasks.generation import Sampler, Sampling, generate
 
     rng = np.random.default_rng(0)
     model = RecurrentLearner(VOCAB_SIZE, cell=cell, hidden=HIDDEN, rng=rng).model()
-    choose, prompt = sampler(Sampling(), rng), np.zeros((1, 1), dtype=np.int32)
+    choose, prompt = Sampler(Sampling(), rng), np.zeros((1, 1), dtype=np.int32)
 
     def work() -> float:
         return len([int(tokens[0]) for tokens in generate(model, prompt, CHUNK, choose)])
@@ -98,7 +98,7 @@ def main() -> None:
     )
     parser.add_argument("--torch", default=sys.executable, metavar="PYTHON", help="an interpreter with torch")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each side")
-    parser.add_argument("--threads", type=int, default=1, help="of each side")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--quick", action="store_true", help="short turns: under 50 s")
     parser.add_argument("--json", action="store_true", help="rows of name, value, unit, peer")
     given = parser.parse_args()
