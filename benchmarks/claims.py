@@ -31,7 +31,7 @@ from chainrule.report import clipping_figure, flow_figure, number, partition_fig
 from chainrule.tasks.diversity import distinct_ngrams, repetition
 from chainrule.tasks.evaluation import LN2
 from chainrule.training import SGD, Adam, clip
-from chainrule.training.loop import Limits
+from chainrule.training.run import Limits
 
 CELLS = ("rnn", "gru", "lstm")
 BATCH, STEPS = 32, 35

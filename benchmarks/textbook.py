@@ -22,7 +22,7 @@ from rich.table import Table
 import chainrule
 from chainrule.models.ngram.smoothing import AddK, WittenBell
 from chainrule.tasks.evaluation import surprisal
-from chainrule.training.loop import Limits
+from chainrule.training.run import Limits
 
 TRAIN, HELD_OUT = 10_000, 20_000
 BATCH, STEPS, UNITS, RATE, CLIP = 32, 35, 512, 1.0, 1.0

@@ -39,7 +39,7 @@ from chainrule.recipes import (
 )
 from chainrule.tasks.comparison import Row
 from chainrule.tasks.evaluation import surprisal
-from chainrule.training.loop import Progress
+from chainrule.training.run import Progress
 
 WORDS = ["the", "time", "machine", "was", "a", "glittering", "metallic", "framework", "scarcely", "larger"]
 

@@ -41,8 +41,7 @@ from chainrule.recipes import Recipe, compare_models
 from chainrule.tasks.evaluation import Evaluation, surprisal
 from chainrule.tasks.generation import Sampling, generate
 from chainrule.tasks.zipf import fit_zipf
-from chainrule.training import SGD, Adam, AdamW, Plateau, cosine, train
-from chainrule.training.loop import Limits
+from chainrule.training import SGD, Adam, AdamW, Limits, Plateau, cosine, train
 
 __all__ = [  # noqa: RUF022 - in the order of the lecture
     "SequenceModel",

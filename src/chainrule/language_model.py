@@ -27,7 +27,7 @@ from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, size, unpack
 from chainrule.recipes import FitResult, Recipe, evaluate_part, fit
 from chainrule.tasks.evaluation import LN2, LN10, Evaluation, finite_or_name, surprisal
-from chainrule.tasks.generation import Sampling, generate, likeliest, sampler
+from chainrule.tasks.generation import Sampler, Sampling, generate, likeliest
 from chainrule.training import Progress
 from chainrule.training.records import RunFiles
 
@@ -239,7 +239,7 @@ class LanguageModel:
             raise InputError(f"seed: expected 0 or more, got {seed}")
         how = Sampling(temperature, top_k, top_p, min_p, () if unknown is None else (unknown,))
         start = self._prompt(prompt)
-        choose = sampler(how, np.random.default_rng(seed))
+        choose = Sampler(how, np.random.default_rng(seed))
         ids: list[int] = start.tolist()
         for step, tokens in enumerate(generate(self.model, start[None], length, choose), 1):
             ids.append(int(tokens[0]))

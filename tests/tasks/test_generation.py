@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from chainrule.core import InputError, TokenModel
 from chainrule.models.ngram import NgramModel, WittenBell, count_ngrams
 from chainrule.models.uniform import Uniform
-from chainrule.tasks.generation import Sampling, generate, likeliest, sampler, sampling_log_probs
+from chainrule.tasks.generation import Sampler, Sampling, generate, likeliest, sampling_log_probs
 
 P = (0.4, 0.1, 0.3, 0.2)
 
@@ -159,7 +159,7 @@ CHI_SQUARE = {1: 10.83, 2: 13.82, 3: 16.27}  # passed once in a thousand, by deg
 )
 def test_frequencies_keep_to_the_distribution(how: dict[str, Any]) -> None:
     draws = 20_000
-    choose = sampler(Sampling(**how), np.random.default_rng(7))
+    choose = Sampler(Sampling(**how), np.random.default_rng(7))
     counts = np.bincount(choose(np.repeat(logs(*P), draws, axis=0)), minlength=4)
     expected = np.array(shaped(**how)) * draws
     possible = expected > 0
@@ -183,13 +183,13 @@ class Fixed(np.random.Generator):
 def test_what_is_impossible_is_not_drawn_even_at_the_edges() -> None:
     last = np.nextafter(1, 0)
     numbers = (0.0, np.nextafter(0.5, 0), 0.5, last)
-    choose = sampler(Sampling(), Fixed(*numbers))
+    choose = Sampler(Sampling(), Fixed(*numbers))
     assert choose(np.repeat(logs(0.0, 0.5, 0.0, 0.5, 0.0), 4, axis=0)).tolist() == [1, 1, 3, 3]
 
 
 def test_one_seed_draws_the_same_again() -> None:
     p = np.repeat(logs(*P), 50, axis=0)
-    one, other, different = (sampler(Sampling(), np.random.default_rng(seed))(p) for seed in (1, 1, 2))
+    one, other, different = (Sampler(Sampling(), np.random.default_rng(seed))(p) for seed in (1, 1, 2))
     assert one.tolist() == other.tolist()
     assert one.tolist() != different.tolist()
 
@@ -206,7 +206,7 @@ def ids(text: str) -> np.ndarray:
 
 
 def spoken(prompt: str, steps: int) -> str:
-    choose = sampler(GREEDY, np.random.default_rng(0))
+    choose = Sampler(GREEDY, np.random.default_rng(0))
     return "".join(LETTERS[int(row[0])] for row in generate(MODEL, ids(prompt)[None], steps, choose))
 
 
@@ -230,19 +230,19 @@ def test_reading_a_prompt_is_feeding_its_tokens() -> None:
 
 
 def test_rows_speak_each_for_itself() -> None:
-    choose = sampler(GREEDY, np.random.default_rng(0))
+    choose = Sampler(GREEDY, np.random.default_rng(0))
     both = list(generate(MODEL, np.stack([ids("ab"), ids("ca")]), 5, choose))
     assert ["".join(LETTERS[row[i]] for row in both) for i in (0, 1)] == [spoken("ab", 5), spoken("ca", 5)]
 
 
 def test_banned_ids_are_never_spoken() -> None:
-    choose = sampler(Sampling(banned=(0, 4)), np.random.default_rng(0))
+    choose = Sampler(Sampling(banned=(0, 4)), np.random.default_rng(0))
     rows = np.array(list(generate(Uniform(5), np.zeros((50, 1), np.int64), 40, choose)))
     assert set(rows.ravel().tolist()) == {1, 2, 3}
 
 
 def test_nothing_is_said_in_no_steps() -> None:
-    choose = sampler(GREEDY, np.random.default_rng(0))
+    choose = Sampler(GREEDY, np.random.default_rng(0))
     assert list(generate(MODEL, ids("ab")[None], 0, choose)) == []
     with pytest.raises(InputError, match="length: expected 0 or more, got -1"):
         list(generate(MODEL, ids("ab")[None], -1, choose))
@@ -271,6 +271,6 @@ def test_a_prompt_with_an_id_that_does_not_exist_is_refused_where_it_stands() ->
     prompt = np.array([0, 1, 7])
     model: TokenModel[Any] = MODEL
     with pytest.raises(InputError, match=r"expected ids in 0\.\.4, got 7 at row 0, step 2"):
-        list(generate(model, prompt[None], 1, sampler(GREEDY, np.random.default_rng(0))))
+        list(generate(model, prompt[None], 1, Sampler(GREEDY, np.random.default_rng(0))))
     with pytest.raises(InputError, match=r"expected ids in 0\.\.4, got 7 at .*step 2"):
         likeliest(model, prompt, 1)

@@ -18,8 +18,7 @@ from chainrule.models.recurrent import RecurrentLearner
 from chainrule.models.window import WindowLearner
 from chainrule.tasks.evaluation import mean_nats_in_rows, surprisal
 from chainrule.training import SGD, Adam, Plateau, Point, Training, cosine, loop, train
-from chainrule.training.loop import Limits, Progress
-from chainrule.training.run import Density
+from chainrule.training.run import Density, Limits, Progress
 
 
 class Scripted:
@@ -367,7 +366,7 @@ from chainrule.data.partition import sequential_batches
 from chainrule.models.recurrent import RecurrentLearner
 from chainrule.tasks.evaluation import surprisal
 from chainrule.training import Adam, train
-from chainrule.training.loop import Limits
+from chainrule.training.run import Limits
 
 tokens, rng = np.tile(np.arange(4), 500), np.random.default_rng(0)
 learner = RecurrentLearner(4, cell="gru", hidden=8, rng=rng)

@@ -13,14 +13,9 @@ from ctypes import c_int
 import numpy as np
 from jaxtyping import Float
 
-from chainrule.kernels.native import address, call_simd, check_memory, instructions
+from chainrule.kernels.native import call_simd, check_memory, fast, strided
 
 Array = np.ndarray
-
-
-def fast(*arrays: Array) -> bool:
-    """Whether the compiled loops can work on these: single precision, and they were compiled."""
-    return all(array.dtype == np.float32 for array in arrays) and bool(instructions())
 
 
 def matmul(a: Float[Array, "M K"], b: Float[Array, "K N"]) -> Float[Array, "M N"]:
@@ -31,11 +26,5 @@ def matmul(a: Float[Array, "M K"], b: Float[Array, "K N"]) -> Float[Array, "M N"
 def _native(a: Float[Array, "M K"], b: Float[Array, "K N"]) -> Float[Array, "M N"]:
     (m, k), n = a.shape, b.shape[1]
     c = np.empty((m, n), np.float32)
-    left, right = (address(a), *in_floats(a)), (address(b), *in_floats(b))
-    check_memory(call_simd("sgemm", m, n, k, *left, *right, c, 0, returns=c_int))
+    check_memory(call_simd("sgemm", m, n, k, *strided(a), *strided(b), c, 0, returns=c_int))
     return c
-
-
-def in_floats(a: Float[Array, "M K"]) -> tuple[int, int]:
-    """How far apart rows and columns are, as the compiled loops count."""
-    return a.strides[0] // 4, a.strides[1] // 4

@@ -12,8 +12,7 @@ from ctypes import c_int
 import numpy as np
 from jaxtyping import Float, Integer
 
-from chainrule.kernels.gemm import fast
-from chainrule.kernels.native import call_simd, check_memory
+from chainrule.kernels.native import as_ids, call_simd, check_memory, fast_in_order
 from chainrule.kernels.scatter import sum_rows_by_id
 
 Array = np.ndarray
@@ -23,11 +22,11 @@ def by_ids(
     ids: Integer[Array, " N"], d_sums: Float[Array, "N G"], vocab_size: int
 ) -> tuple[Float[Array, "V G"], Float[Array, " G"]]:
     """dW and db of rows picked by id."""
-    if not (fast(d_sums) and d_sums.flags.c_contiguous):
+    if not fast_in_order(d_sums):
         return sum_rows_by_id(ids, d_sums, vocab_size), d_sums.sum(axis=0)
     rows, gates = d_sums.shape
     made = np.empty((vocab_size, gates), np.float32), np.empty(gates, np.float32)
-    call_simd("by_ids", rows, vocab_size, gates, np.ascontiguousarray(ids, np.int64), d_sums, *made)
+    call_simd("by_ids", rows, vocab_size, gates, as_ids(ids), d_sums, *made)
     return made
 
 
@@ -36,7 +35,7 @@ def by_vectors(
 ) -> tuple[Float[Array, "D G"], Float[Array, " G"], Float[Array, "N D"]]:
     """dW, db and dX."""
     arrays = vectors, weight, d_sums
-    if not (fast(*arrays) and all(array.flags.c_contiguous for array in arrays)):
+    if not fast_in_order(*arrays):
         return vectors.T @ d_sums, d_sums.sum(axis=0), d_sums @ weight.T
     rows, gates = d_sums.shape
     shapes = (weight.shape, (gates,), vectors.shape)

@@ -64,9 +64,26 @@ def call_simd(name: str, *arguments: Any, returns: Any = None) -> Any:
     return call(f"{name}_{instructions()}", *arguments, returns=returns)
 
 
-def address(array: Array) -> ctypes.c_void_p:
-    """Where an array begins, for functions that are told its strides."""
-    return ctypes.c_void_p(array.ctypes.data)
+def fast(*arrays: Array) -> bool:
+    """Whether the loops of native/simd can work on these: single precision, and they were compiled."""
+    return all(array.dtype == np.float32 for array in arrays) and bool(instructions())
+
+
+def fast_in_order(*arrays: Array) -> bool:
+    """The same for loops that are not told of strides."""
+    return fast(*arrays) and all(array.flags.c_contiguous for array in arrays)
+
+
+def strided(matrix: Array) -> tuple[ctypes.c_void_p, int, int]:
+    """A matrix of floats for loops that are told of strides: where it begins, and how far apart its rows and
+    its columns are."""
+    down, across = matrix.strides
+    return ctypes.c_void_p(matrix.ctypes.data), down // 4, across // 4
+
+
+def as_ids(ids: Array) -> Array:
+    """As the loops read them."""
+    return np.ascontiguousarray(ids, np.int64)
 
 
 def _plain(value: Any) -> Any:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from chainrule.kernels.gemm import fast
-from chainrule.kernels.native import call_simd
+from chainrule.kernels.native import call_simd, fast_in_order
 
 Array = np.ndarray
 
@@ -29,7 +28,7 @@ def adam(
 ) -> None:
     """One step in place of weight, mean and square. keep: 1 - b1 and 1 - b2; correction: c; decay: d."""
     arrays = (weight, gradient, mean, square)
-    if fast(*arrays) and all(array.flags.c_contiguous for array in arrays):
+    if fast_in_order(*arrays):
         call_simd("adam", weight.size, *arrays, *keep, rate, correction, eps, decay)
     else:
         _adam_numpy(*arrays, keep, rate, correction, eps, decay)
@@ -58,6 +57,6 @@ def _adam_numpy(
 
 def square_sum(x: Float[Array, "*shape"]) -> float:
     """The sum of the squares; of single precision in blocks that are added up in double."""
-    if fast(x) and x.flags.c_contiguous:
+    if fast_in_order(x):
         return call_simd("squares", x.size, x, returns=c_double)
     return float(np.vdot(x, x))

@@ -8,8 +8,7 @@ Shape letters: N rows, V vocabulary, D width.
 import numpy as np
 from jaxtyping import Float, Integer
 
-from chainrule.kernels.gemm import fast
-from chainrule.kernels.native import call_simd
+from chainrule.kernels.native import as_ids, call_simd, fast_in_order
 
 Array = np.ndarray
 ONE_HOT_LIMIT = 256  # below this width the product with a real one-hot matrix beats sorting
@@ -19,10 +18,9 @@ def sum_rows_by_id(
     ids: Integer[Array, " N"], rows: Float[Array, "N D"], vocab_size: int
 ) -> Float[Array, "V D"]:
     """Row v of the result is the sum of the rows whose id is v."""
-    if fast(rows) and rows.flags.c_contiguous:
+    if fast_in_order(rows):
         out = np.empty((vocab_size, rows.shape[1]), np.float32)
-        ids = np.ascontiguousarray(ids, np.int64)
-        call_simd("sum_rows", len(ids), *out.shape, ids, rows, out)
+        call_simd("sum_rows", len(ids), *out.shape, as_ids(ids), rows, out)
         return out
     if vocab_size <= ONE_HOT_LIMIT:
         one_hot = np.zeros((len(ids), vocab_size), dtype=rows.dtype)

@@ -10,8 +10,16 @@ from ctypes import c_double, c_int
 import numpy as np
 from jaxtyping import Float, Float64, Integer
 
-from chainrule.kernels.gemm import fast, in_floats
-from chainrule.kernels.native import address, call_simd, check_memory, cores, in_threads
+from chainrule.kernels.native import (
+    as_ids,
+    call_simd,
+    check_memory,
+    cores,
+    fast,
+    fast_in_order,
+    in_threads,
+    strided,
+)
 
 Array = np.ndarray
 BLOCK = 1 << 20  # numbers in flight at once: a block of logits stays in the cache
@@ -52,9 +60,9 @@ def label_log_probs(
 
 
 def _log_probs_native(hidden: Array, weight: Array, bias: Array, labels: Array) -> Array:
-    hidden, ids = np.ascontiguousarray(hidden), np.ascontiguousarray(labels, np.int64)
+    hidden = np.ascontiguousarray(hidden)
     out = np.empty(len(labels))
-    given = hidden, address(weight), *in_floats(weight), bias, ids, out
+    given = hidden, *strided(weight), bias, as_ids(labels), out
     check_memory(call_simd("label_log_probs", *hidden.shape, len(bias), *given, returns=c_int))
     return out
 
@@ -76,9 +84,9 @@ def cross_entropy(
     predictions: what the mean is over, where the labels are a part of a batch.
     """
     share = 1 / max(len(labels) if predictions is None else predictions, 1)
-    if fast(logits) and logits.flags.c_contiguous:
-        ids = np.ascontiguousarray(labels, np.int64)
-        return call_simd("cross_entropy", *logits.shape, logits, ids, share, returns=c_double), logits
+    if fast_in_order(logits):
+        nats = call_simd("cross_entropy", *logits.shape, logits, as_ids(labels), share, returns=c_double)
+        return nats, logits
     rows = np.arange(len(labels))
     logits -= logits.max(axis=1, keepdims=True)
     chosen = logits[rows, labels].astype(np.float64)
@@ -106,11 +114,11 @@ def softmax_layer(
 def _layer_native(
     vectors: Array, weight: Array, bias: Array, labels: Array, predictions: int
 ) -> tuple[float, Array, Array, Array]:
-    vectors, ids = np.ascontiguousarray(vectors), np.ascontiguousarray(labels, np.int64)
+    vectors = np.ascontiguousarray(vectors)
     nats = np.empty(1)
     made = tuple(np.empty(shape, np.float32) for shape in (vectors.shape, weight.shape, bias.shape))
     sizes = *vectors.shape, len(bias)
-    given = vectors, address(weight), *in_floats(weight), bias, ids, 1 / max(predictions, 1)
+    given = vectors, *strided(weight), bias, as_ids(labels), 1 / max(predictions, 1)
     check_memory(call_simd("softmax_layer", *sizes, *given, nats, *made, returns=c_int))
     d_vectors, d_weight, d_bias = made
     return float(nats[0]), d_vectors, d_weight, d_bias

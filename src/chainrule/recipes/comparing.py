@@ -18,7 +18,7 @@ from chainrule.recipes.networks import affordable, filled
 from chainrule.recipes.recipe import COUNTED, Recipe
 from chainrule.tasks.comparison import Candidate, CurvePoint, Fitted, Row, Scored, compare
 from chainrule.tasks.evaluation import TextCounts, evaluate, surprisal
-from chainrule.tasks.generation import Sampling, generate, sampler
+from chainrule.tasks.generation import Sampler, Sampling, generate
 
 Tell = Callable[[float], None]
 NAMES = {
@@ -113,7 +113,7 @@ def compare_models(
     scoring = None if report is None else partial(report, "scoring the held-out text")
 
     def draw_sample(model: TokenModel[Any]) -> str:
-        choose = sampler(Sampling(banned=banned), draws)
+        choose = Sampler(Sampling(banned=banned), draws)
         ids = [int(tokens[0]) for tokens in generate(model, prompt, sample_length, choose)]
         return data.codec.decode(np.array(ids, dtype=np.int64))
 

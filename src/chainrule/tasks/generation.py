@@ -90,11 +90,6 @@ class Sampler:
         return (sums <= draws[:, None]).sum(axis=1)
 
 
-def sampler(how: Sampling, rng: np.random.Generator) -> Sampler:
-    """What `generate` chooses by."""
-    return Sampler(how, rng)
-
-
 def generate(
     model: TokenModel[Any], prompt: Integer[Array, "B T"], steps: int, choose: Choose
 ) -> Iterator[Integer[Array, " B"]]:

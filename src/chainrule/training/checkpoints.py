@@ -6,6 +6,7 @@ What it was made of (settings, texts, tokens: a name and a value each) must be t
 again. Files are written aside and then renamed: whoever is killed while writing one keeps the one before.
 """
 
+import glob
 import json
 import math
 import time
@@ -66,7 +67,7 @@ def discard(path: Path) -> None:
 
 def sweep_aside(path: Path) -> None:
     """Remove what a process that was killed while it wrote a checkpoint left of it."""
-    for left in path.parent.glob(f".{_literal(path.name[:40])}.*.part"):
+    for left in path.parent.glob(f".{glob.escape(path.name[:40])}.*.part"):
         with suppress(OSError):
             left.unlink()
 
@@ -117,8 +118,3 @@ def _shown(value: Any) -> str:
 
 def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
-
-
-def _literal(name: str) -> str:
-    """A file's name, in which no character is a pattern."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)

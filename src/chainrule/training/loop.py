@@ -35,8 +35,6 @@ from chainrule.training.run import (
 )
 from chainrule.training.schedules import Plateau, constant
 
-__all__ = ["Limits", "Point", "Progress", "Training", "clip", "train"]
-
 Model = TypeVar("Model")
 Gradients = Mapping[str, Float[np.ndarray, "..."]]
 DIVERGED = (

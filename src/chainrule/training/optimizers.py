@@ -83,13 +83,14 @@ class Adam:
     def step(self, parameters: Arrays, gradients: Arrays, rate: float) -> None:
         self.steps += 1
         for name, gradient in gradients.items():
-            mean = self.mean.setdefault(name, np.zeros_like(gradient, order="C"))
-            square = self.square.setdefault(name, np.zeros_like(gradient, order="C"))
+            if name not in self.mean:
+                self.mean[name] = np.zeros_like(gradient, order="C")
+                self.square[name] = np.zeros_like(gradient, order="C")
             adam(
                 parameters[name],
                 gradient,
-                mean,
-                square,
+                self.mean[name],
+                self.square[name],
                 keep=(1 - self.beta1, 1 - self.beta2),
                 rate=rate / (1 - self.beta1**self.steps),
                 correction=1 / (1 - self.beta2**self.steps) ** 0.5,

@@ -312,4 +312,7 @@ def put(learner: Learner[Any, Any], weights: Mapping[str, Array]) -> None:
 def copy_into(copy: Weights, weights: Mapping[str, Array]) -> None:
     """Write the weights into a copy of them, which may be empty as yet."""
     for name, array in weights.items():
-        np.copyto(copy.setdefault(name, np.empty_like(array)), array)
+        if name in copy:
+            np.copyto(copy[name], array)
+        else:
+            copy[name] = array.copy()

@@ -28,7 +28,6 @@ from chainrule.models.recurrent.network import (
     Parameters,
     Pass,
     before_labels,
-    layer_weights,
     run,
 )
 
@@ -57,7 +56,7 @@ def backpropagate(
     """
     passes = run(arch, parameters, batch.read, state, masks)
     hidden, steps = passes[-1].hidden, batch.items.shape[1]
-    weights, mask = layer_weights(parameters, arch.layers - 1), masks.above(arch.layers - 1)
+    weights, mask = passes[-1].weights, masks.above(arch.layers - 1)
     handed = hand_up(weights, before_labels(arch, state, hidden, batch.given, steps), mask)
     nats, d_vectors, gradients = loss(parameters, flat(handed.vectors), batch.labels.T.ravel(), predictions)
     d_before, norm = hand_down(weights, d_vectors.reshape(handed.vectors.shape), handed, mask)
@@ -88,20 +87,20 @@ def through_layers(
     gradients: Gradients = {}
     d_states: list[Any] = []
     for l in reversed(range(arch.layers)):
-        weights, made = layer_weights(parameters, l, masks), passes[l]
-        back = arch.cell.backward(weights, d_hidden, made.tape)
+        made = passes[l]
+        back = arch.cell.backward(made.weights, d_hidden, made.tape)
         d_states.insert(0, back.d_state)
         own, rows = dict(back.weights), flat(back.d_input)
         if masks.recurrent is not None:
             own["recurrent"] = own["recurrent"] * masks.recurrent[l]
         if made.below.ndim == 2:  # ids
-            own["input"], own["bias"] = by_ids(made.below.ravel(), rows, len(weights["input"]))
+            own["input"], own["bias"] = by_ids(made.below.ravel(), rows, len(made.weights["input"]))
             _less_dropped(own["input"], masks)
         else:
-            own["input"], own["bias"], d_rows = by_vectors(flat(made.below), weights["input"], rows)
+            own["input"], own["bias"], d_rows = by_vectors(flat(made.below), made.weights["input"], rows)
             d_below = d_rows.reshape(made.below.shape)
             if made.handed is not None:
-                beneath = layer_weights(parameters, l - 1)
+                beneath = passes[l - 1].weights
                 d_hidden, norm = hand_down(beneath, d_below, made.handed, masks.above(l - 1))
                 gradients |= _named(l - 1, norm)
             else:

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from chainrule.kernels.drawing import Layer, draw
-from chainrule.kernels.gemm import fast, matmul
+from chainrule.kernels.gemm import matmul
+from chainrule.kernels.native import fast
 from chainrule.models.recurrent.lstm import LstmState
 from chainrule.models.recurrent.network import Architecture, LayerStates, Parameters, layer_weights
 

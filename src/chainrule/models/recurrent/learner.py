@@ -100,7 +100,6 @@ class RecurrentLearner:
     def draw_masks(self, batch: int) -> Masks:
         """What is dropped of one batch. Every random number of a run comes from here, in this order."""
         arch, rates = self.arch, self.rates
-
         drawn = partial(draw_mask, self.rng, dtype=self.dtype)
 
         return Masks(

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from chainrule.kernels.gemm import fast
+from chainrule.kernels.native import fast
 from chainrule.kernels.recurrent import mingru_backward, mingru_forward
 from chainrule.models.recurrent.cell import (
     Backward,

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from chainrule.kernels.gemm import fast
+from chainrule.kernels.native import fast
 from chainrule.kernels.recurrent import minlstm_backward, minlstm_forward
 from chainrule.models.recurrent.cell import (
     Backward,

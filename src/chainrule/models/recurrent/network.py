@@ -53,12 +53,14 @@ class Architecture(NamedTuple):
 class Pass(NamedTuple):
     """One layer over all steps: what its cell gave, after what it read, ids [T, B] or vectors [T, B, D].
 
-    handed: how `below` came of the hidden vectors of the layer beneath; None for the first layer.
+    weights: the layer's own, less what is dropped. handed: how `below` came of the hidden vectors of the
+    layer beneath; None for the first layer.
     """
 
     hidden: Float[Array, "T B H"]
     state: Any
     tape: Any
+    weights: dict[str, Float[Array, "..."]]
     below: Array
     handed: Upward | None
 
@@ -158,7 +160,7 @@ def run(
             products = matmul(flat(below), weights["input"])
             products += weights["bias"]
             inputs = products.reshape(*below.shape[:2], products.shape[1])
-        passes.append(Pass(*arch.cell.forward(weights, inputs, states[l]), below, handed))
+        passes.append(Pass(*arch.cell.forward(weights, inputs, states[l]), weights, below, handed))
         if l + 1 < arch.layers:
             handed = hand_up(weights, passes[-1].hidden, masks.above(l))
             below = handed.vectors

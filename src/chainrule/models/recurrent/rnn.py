@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from chainrule.kernels.gemm import fast
+from chainrule.kernels.native import fast
 from chainrule.kernels.recurrent import rnn_backward, rnn_forward
 from chainrule.models.recurrent.cell import (
     Backward,
