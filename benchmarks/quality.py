@@ -57,7 +57,7 @@ LONG = {
     "mingru": {**CURVE["mingru"], "hidden": 768, "dropout": 0.4},
     "minlstm": {**CURVE["minlstm"], "hidden": 768, "dropout": 0.4},
 }
-WORDS: Mapping[str, Any] = {**SHARED, "hidden": 512, "embedding": 256, "dropout": 0.4, "steps": 64}
+WORDS: Mapping[str, Any] = {**SHARED, "embedding": 256, "rate": 4e-3, "dropout": 0.4, "steps": 35}
 WORDS_CELL = "lstm"
 PATIENCE = 1000  # only the time ends a run
 MINUTES = {"curve": 5.0, "long": 30.0, "words": 60.0}

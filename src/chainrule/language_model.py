@@ -24,8 +24,9 @@ from chainrule.data.overlap import TRAINED_ON, Fingerprint
 from chainrule.data.tokenizers import restore_tokenizer
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
-from chainrule.models.archive import describe_state, pack, size, unpack
-from chainrule.recipes import FitResult, Recipe, evaluate_part, fit
+from chainrule.models.archive import describe_state, pack, plain, size, unpack
+from chainrule.models.recurrent import RecurrentModel
+from chainrule.recipes import ENGINES, FitResult, Recipe, evaluate_part, fit
 from chainrule.tasks.evaluation import LN2, LN10, Evaluation, finite_or_name, surprisal
 from chainrule.tasks.generation import Sampler, Sampling, generate, likeliest
 from chainrule.training import Progress
@@ -292,6 +293,21 @@ class LanguageModel:
         stored["overlap"] = self.fingerprint.hashes
         write_arrays(Path(path), stored, header, tables=tables)
 
+    def to_onnx(self, form: str = "step") -> bytes:
+        """A recurrent network as the bytes of an ONNX file, see `chainrule.models.concise.export`.
+
+        The vocabulary is in the metadata: tokens, a JSON list in the order of the ids, and unknown.
+        Raises InputError for another model.
+        """
+        model = plain(self.model)
+        if not isinstance(model, RecurrentModel):
+            raise InputError(f"export: expected a recurrent network, got {type(model).__name__}")
+        from chainrule.models.concise.export import to_onnx
+
+        vocabulary = self.codec.vocabulary
+        known = {"tokenizer": self.codec.tokenizer.name, "unknown": vocabulary.unknown}
+        return to_onnx(model, form, {"chainrule": version("chainrule"), **known, "tokens": vocabulary.tokens})
+
     def _prompt(self, prompt: str) -> Integer[np.ndarray, " T"]:
         self._warn_unknown(prompt)
         return self.codec.encode_prompt(prompt)
@@ -354,19 +370,36 @@ def read_text(
 READING = frozenset(inspect.signature(read_text).parameters) - {"text"}
 
 
-def load(path: str | Path) -> LanguageModel:
-    """A model that `save` wrote.
+def load(path: str | Path, *, engine: str = "scratch", device: str | None = None) -> LanguageModel:
+    """A model that `save` wrote. engine: torch computes a recurrent network in PyTorch, on a device (cpu,
+    cuda or auto), whichever engine trained it.
 
     Raises FileFormatError for a foreign, damaged or newer file, InputError when there is none.
     """
     path = Path(path)
     arrays, header = read_arrays(path)
     try:
-        return _restored(arrays, header)
+        lm = _restored(arrays, header)
     except FileFormatError as error:
         raise FileFormatError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
         raise FileFormatError(f"{path}: the model's description is damaged ({error!r})") from error
+    return in_engine(lm, engine, device)
+
+
+def in_engine(lm: LanguageModel, engine: str, device: str | None = None) -> LanguageModel:
+    """The same model computed by an engine; raises InputError for one that the engine does not have."""
+    if engine not in ENGINES:
+        raise InputError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    if engine == "scratch":
+        if device is not None:
+            raise InputError(f"device {device}: expected the engine torch, got scratch")
+        return lm
+    if not isinstance(lm.model, RecurrentModel):
+        raise InputError(f"engine torch: expected a recurrent network, got {type(lm.model).__name__}")
+    from chainrule.models.concise import TorchRecurrent
+
+    return replace(lm, model=TorchRecurrent.from_scratch(lm.model, device or "auto"))
 
 
 def _restored(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> LanguageModel:

@@ -14,7 +14,16 @@ from chainrule.recipes import COUNTED, Recipe
 from chainrule.report import number
 
 OFF = frozenset(  # options that go without saying when they are not used
-    ("tied", "layer_norm", "dropout", "embedding_dropout", "weight_dropout", "weight_decay", "average")
+    (
+        "tied",
+        "layer_norm",
+        "dropout",
+        "embedding_dropout",
+        "weight_dropout",
+        "weight_decay",
+        "average",
+        "compiled",
+    )
 )
 COUNT_SETTINGS = {"order", "smoothing", "k", "minimum"}
 NETWORK_SETTINGS = {field.name for field in fields(Recipe)} - COUNT_SETTINGS
@@ -46,7 +55,7 @@ def card_table(lm: LanguageModel) -> Table:
     recipe = {
         name: value
         for name, value in card["recipe"].items()
-        if name in used and value not in (None, (), []) and (value or name not in OFF)
+        if name in used and value not in (None, (), [], "scratch") and (value or name not in OFF)
     }
     made = Table(show_header=False, box=None)
     made.add_column(style="bold")

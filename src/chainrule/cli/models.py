@@ -12,6 +12,7 @@ from chainrule.cli.console import bar, note, out, print_json, read_corpus
 from chainrule.core import InputError
 from chainrule.data.overlap import TRAINED_ON
 from chainrule.language_model import LanguageModel, TokenSurprisal, load
+from chainrule.recipes import ENGINES
 from chainrule.report import number, visible
 from chainrule.tasks.evaluation import finite_or_name
 
@@ -20,17 +21,28 @@ TextName = Annotated[str, typer.Argument(help="A corpus by name, a file, a folde
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of text.")]
 SHADES = ((2, "none"), (5, "yellow"), (8, "dark_orange"), (float("inf"), "bold red"))  # up to so many bits
 LISTED = 400  # tokens that are listed one by one
+Engine = Annotated[str, typer.Option(help=f"What computes a recurrent network: {', '.join(ENGINES)}.")]
+Device = Annotated[
+    str | None, typer.Option(help="Of the engine torch: cpu, cuda or auto.", show_default="auto")
+]
 Errors = Annotated[str, typer.Option(help="Bytes that are not UTF-8: strict or replace.")]
 
 
-def evaluate(model: ModelFile, text: TextName, json: Json = False, errors: Errors = "strict") -> None:
+def evaluate(
+    model: ModelFile,
+    text: TextName,
+    json: Json = False,
+    errors: Errors = "strict",
+    engine: Engine = "scratch",
+    device: Device = None,
+) -> None:
     """Print how well a model predicts a text: perplexity, bits per character and byte.
 
     Says so when the text, or a part of it, was trained on.
 
     Example: `chainrule evaluate lstm.chainrule other.txt`
     """
-    lm = load(model)
+    lm = load(model, engine=engine, device=device)
     loaded = read_corpus(text, errors)
     with bar("scoring") as tell:
         report = lm.evaluate(loaded.text, progress=lambda done: tell(done, ""))
@@ -73,12 +85,14 @@ def generate(
     min_p: Annotated[float | None, typer.Option(help="Draw from those of p times the likeliest.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     json: Json = False,
+    engine: Engine = "scratch",
+    device: Device = None,
 ) -> None:
     """Continue a text with a model.
 
     Example: `chainrule generate lstm.chainrule --prompt "the time" --temperature 0.8`
     """
-    lm = load(model)
+    lm = load(model, engine=engine, device=device)
     with bar("generating") as tell:
         told = lm.generate(
             prompt,
@@ -104,12 +118,14 @@ def score(
     top: Annotated[int, typer.Option(help="How many of the most surprising tokens to list.")] = 10,
     json: Json = False,
     errors: Errors = "strict",
+    engine: Engine = "scratch",
+    device: Device = None,
 ) -> None:
     """Print what every token of a text cost in bits, and mark the most surprising.
 
     Example: `chainrule score lstm.chainrule --text "the time machine"`
     """
-    lm = load(model)
+    lm = load(model, engine=engine, device=device)
     loaded = string if string is not None else read_corpus(text, errors).text
     with bar("scoring") as tell:
         tokens = lm.surprisal(loaded, progress=lambda done: tell(done, ""))

@@ -27,7 +27,18 @@ from chainrule.core import InputError, RunError
 from chainrule.data.overlap import TRAINED_ON
 from chainrule.data.tokenizers import NAMES
 from chainrule.language_model import LanguageModel, load, read_text
-from chainrule.recipes import COUNTED, KINDS, OPTIMIZERS, SCHEDULES, SMOOTHINGS, Recipe
+from chainrule.recipes import (
+    COUNTED,
+    ENGINES,
+    KINDS,
+    OPTIMIZERS,
+    SCHEDULES,
+    SMOOTHINGS,
+    Recipe,
+    fit,
+    follows,
+    processes,
+)
 from chainrule.tasks.evaluation import LN2
 from chainrule.training import Progress, discard
 from chainrule.training.records import RunFiles
@@ -106,6 +117,15 @@ def train(
     clip: Annotated[float, Learning(help="Largest norm of the gradient.")] = 1.0,
     patience: Annotated[int, Learning(help="Epochs without a better one before it stops.")] = 4,
     seed: Annotated[int, Learning(help="Random seed.")] = 0,
+    engine: Annotated[
+        str, Learning(help=f"What computes a recurrent network: {', '.join(ENGINES)}.")
+    ] = ENGINES[0],
+    device: Annotated[
+        str | None, Learning(help="Of the engine torch: cpu, cuda or auto.", show_default="auto")
+    ] = None,
+    compiled: Annotated[
+        bool, Learning("--compile", help="torch.compile, where a trial shows that it is faster.")
+    ] = False,
     find_lr: Annotated[bool, Run("--find-lr", help="Only look for a learning rate, and plot it.")] = False,
     plot: Annotated[Path | None, Run(help="Of --find-lr: its plot as svg, png or pdf.")] = None,
     checkpoint_every: Annotated[
@@ -123,6 +143,8 @@ def train(
     Example: `chainrule train tinyshakespeare --model lstm --time-limit 5m -o lstm.chainrule`
     """
     files = RunFiles()
+    if processes() > 1 and (find_lr or engine != "torch"):
+        raise InputError(f"{processes()} processes: expected training with --engine torch")
     if not find_lr:
         files = _files(
             out_file, model, corpus, log, tensorboard, checkpoint_every, resume=resume, force=force
@@ -158,6 +180,9 @@ def train(
         clip=clip,
         patience=patience,
         seed=seed,
+        engine=engine,
+        device=device,
+        compiled=compiled,
     )
     parts = [fraction_or_text(valid, "--valid", errors), fraction_or_text(test, "--test", errors)]
     loaded = read_corpus(corpus, errors)
@@ -176,6 +201,9 @@ def train(
     )
     if find_lr:
         rates.show(settings, data, plot, json=json)
+        return
+    if follows():
+        fit(settings, data, files=files)
         return
     with bar(model) as tell:
         lm = LanguageModel.fitted(
@@ -204,15 +232,17 @@ def _files(
     """What the run writes beside its model; all names are checked before any work is done."""
     if out_file is None:
         raise InputError("--output: expected a file to write the model to, got none")
+    interval = seconds(every)
+    if follows():  # rank 0 has looked, and may be writing by now
+        return RunFiles(_checkpoint(out_file), interval, resume)
     output(out_file, force=force)
     if out_file.exists() and os.path.exists(corpus) and out_file.samefile(corpus):
         raise InputError(f"{out_file}: expected another file to write than the corpus itself")
-    interval = seconds(every)
     if model in COUNTED:
         if resume:
             raise InputError(f"--resume: expected a network, got {model}, which is counted at once")
         return RunFiles()
-    checkpoint = out_file.with_name(f"{out_file.name}.checkpoint")
+    checkpoint = _checkpoint(out_file)
     if checkpoint.exists() and not (resume or force):
         raise InputError(
             f"{checkpoint}: a run that was cut off can go on from it: --resume; --force begins anew"
@@ -222,6 +252,10 @@ def _files(
     log = log or out_file.with_name(f"{out_file.name}.log.jsonl")
     output(log, force=force or resume)
     return RunFiles(checkpoint, interval, resume, log, tensorboard)
+
+
+def _checkpoint(out_file: Path) -> Path:
+    return out_file.with_name(f"{out_file.name}.checkpoint")
 
 
 def _finish(lm: LanguageModel, out_file: Path, files: RunFiles, *, json: bool) -> None:

@@ -1,6 +1,6 @@
 """Every family of models as settings and arrays, and back: what a file needs to know of them."""
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,8 +13,21 @@ from chainrule.models.window import WindowModel
 Array = np.ndarray
 
 
+@runtime_checkable
+class Twin(Protocol):
+    """A recurrent network in another framework: a file keeps it as it would be from scratch."""
+
+    def to_scratch(self) -> RecurrentModel: ...
+
+
+def plain(model: TokenModel[Any]) -> TokenModel[Any]:
+    """A network as it is from scratch, whatever it is computed in; other models as they are."""
+    return model.to_scratch() if isinstance(model, Twin) else model
+
+
 def pack(model: TokenModel[Any]) -> tuple[str, dict[str, Any], dict[str, Array]]:
     """The family's name, its settings and its arrays; raises InputError for a family of somebody else's."""
+    model = plain(model)
     match model:
         case Uniform():
             return "uniform", {"size": model.size}, {}
@@ -54,6 +67,7 @@ def unpack(family: str, settings: dict[str, Any], arrays: dict[str, Array]) -> T
 
 def describe_state(model: TokenModel[Any]) -> str:
     """What the model's state is, in words."""
+    model = plain(model)
     match model:
         case NgramModel() | BackoffModel() if model.order > 1:
             tokens = model.order - 1
@@ -70,6 +84,7 @@ def describe_state(model: TokenModel[Any]) -> str:
 
 def size(model: TokenModel[Any]) -> tuple[int, str]:
     """How many numbers the model holds, and what they are: stored n-grams or parameters."""
+    model = plain(model)
     match model:
         case NgramModel(counts=counts):
             return len(counts), "n-grams"

@@ -6,10 +6,12 @@ validation part; the filled-in recipe comes back with the model.
 
 from chainrule.recipes.choice import Choice, choose
 from chainrule.recipes.comparing import compare_models, evaluate_part, ladder
+from chainrule.recipes.engines import follows, processes
 from chainrule.recipes.fitting import fit
 from chainrule.recipes.networks import affordable, filled, find_rate
 from chainrule.recipes.recipe import (
     COUNTED,
+    ENGINES,
     HIGHEST_ORDER,
     KINDS,
     NETWORKS,
@@ -23,6 +25,7 @@ from chainrule.recipes.recipe import (
 
 __all__ = [
     "COUNTED",
+    "ENGINES",
     "HIGHEST_ORDER",
     "KINDS",
     "NETWORKS",
@@ -40,5 +43,7 @@ __all__ = [
     "filled",
     "find_rate",
     "fit",
+    "follows",
     "ladder",
+    "processes",
 ]

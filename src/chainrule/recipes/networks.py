@@ -18,6 +18,7 @@ from chainrule.data.partition import check_length, random_batches, sequential_ba
 from chainrule.models.recurrent import RecurrentLearner
 from chainrule.models.window import WindowLearner
 from chainrule.recipes.choice import GATES, choose
+from chainrule.recipes.engines import check_engine, engine_of
 from chainrule.recipes.memory import check_memory
 from chainrule.recipes.recipe import OPTIMIZERS, RECURRENT, SCHEDULES, FitResult, Recipe
 from chainrule.tasks.evaluation import mean_nats_in_rows
@@ -52,6 +53,7 @@ AVERAGE = 0.998
 DECAY = 0.01
 RATE_SGD = 1.0
 HIGHEST_SGD = 1000.0  # of a sweep: descent bears higher rates than Adam
+WHERE = ("device", "compiled")  # a run may go on elsewhere
 ONLY_RECURRENT = ("tied", "layer_norm", "dropout", "embedding_dropout", "weight_dropout", "cutoffs")
 
 
@@ -64,6 +66,8 @@ def filled(recipe: Recipe, data: Dataset) -> tuple[Recipe, str | None]:
     why = chosen.pop("why")
     if recipe.optimizer == "sgd":
         chosen["rate"] = RATE_SGD
+    if recipe.engine == "torch":
+        chosen["cutoffs"] = ()
     if recipe.tied:
         chosen |= {"embedding": choice.hidden if recipe.hidden is None else recipe.hidden, "cutoffs": ()}
     if recipe.weight_decay and recipe.optimizer != "adamw":
@@ -102,23 +106,26 @@ def learn(
     weights, partition, dropout = np.random.default_rng(recipe.seed).spawn(3)
     learner = _learner(recipe, data, weights, dropout)
     optimizer, density = _optimizer(recipe), Density(*map(_density, (data.train, data.valid)))
-    records = _records(files, recipe, density, snapshot)
-    if note and chosen:
-        note(chosen)
-    if files.checkpoint and snapshot is None:
-        discard(files.checkpoint)  # of another run
 
     def show(progress: Progress) -> None:
         if report:
             report(progress._replace(density=density))
 
-    def log(point: Point) -> None:
-        for record in records:
-            record(point)
+    with engine_of(recipe, learner, note) as engine, threadpool_limits(_blas_threads(recipe, learner)):
+        own = files if engine.leads else RunFiles()
+        records = _records(own, recipe, density, snapshot)
+        if note and chosen:
+            note(chosen)
+        if own.checkpoint and snapshot is None:
+            discard(own.checkpoint)  # of another run
 
-    with threadpool_limits(_blas_threads(recipe, learner)):
+        def log(point: Point) -> None:
+            for record in records:
+                record(point)
+
+        validate = _validation(data)
         training = train(
-            learner,
+            engine.learner,
             partial(_partition(recipe), data.train.ids, recipe.batch, recipe.steps, partition),
             optimizer,
             limits=_limits(recipe),
@@ -126,12 +133,13 @@ def learn(
             schedule=_schedule(recipe),
             plateau=Plateau() if recipe.schedule == "plateau" else None,
             average=cast(float, recipe.average),
-            validate=_validation(data),
+            validate=validate and engine.agreed(validate),
             report=show,
             log=log,
-            keep=Checkpoints(files.checkpoint, made_of, every=files.every) if files.checkpoint else None,
+            keep=Checkpoints(own.checkpoint, made_of, every=own.every) if own.checkpoint else None,
             rng=partition,
             resume=snapshot,
+            clock=engine.clock,
         )
     return FitResult(training.model, recipe, training)
 
@@ -154,9 +162,9 @@ def find_rate(recipe: Recipe, data: Dataset, report: Callable[[float], None] | N
             yield from batches()
 
     high = HIGHEST_SGD if recipe.optimizer == "sgd" else HIGH
-    with threadpool_limits(_blas_threads(recipe, learner)):
+    with engine_of(recipe, learner) as engine, threadpool_limits(_blas_threads(recipe, learner)):
         return sweep_rates(
-            learner, endless(), _optimizer(recipe), high=high, theta=recipe.clip, report=report
+            engine.learner, endless(), _optimizer(recipe), high=high, theta=recipe.clip, report=report
         )
 
 
@@ -165,6 +173,7 @@ def _check(recipe: Recipe, data: Dataset) -> None:
     for name, value in (("batch", recipe.batch), ("steps", recipe.steps), ("hidden", recipe.hidden)):
         if cast(int, value) < 1:
             raise InputError(f"{name}: expected at least 1, got {value}")
+    check_engine(recipe)
     if recipe.kind not in RECURRENT:
         usual = Recipe()
         for name in ONLY_RECURRENT:
@@ -203,7 +212,7 @@ def fingerprint(recipe: Recipe, data: Dataset) -> dict[str, Any]:
         "vocabulary": digest("\0".join(codec.vocabulary.tokens).encode("utf-8", "surrogatepass")),
         "division into training tokens": digest(data.train.ids.tobytes()),
         "division into validation tokens": digest(data.valid.ids.tobytes()),
-        **asdict(recipe),
+        **{name: value for name, value in asdict(recipe).items() if name not in WHERE},
         "chainrule": version("chainrule"),
     }
 
@@ -232,8 +241,8 @@ def _validation(data: Dataset) -> Callable[[TokenModel[Any]], float] | None:
 def _blas_threads(recipe: Recipe, learner: Learner[Any, Any]) -> int | None:
     """One where rows go to threads of our own, and for products so small that a second thread gives a tenth,
     and costs two thirds of the speed as soon as another process wants its core; None, as many as there are,
-    for larger ones."""
-    if recipe.kind == "window":
+    for larger ones, and for torch, which knows best."""
+    if recipe.kind == "window" or recipe.engine == "torch":
         return None
     rows, hidden = cast(int, recipe.batch), cast(int, recipe.hidden)
     small = rows * hidden * hidden * GATES[recipe.kind] <= 1 << 20

@@ -16,6 +16,8 @@ KINDS = (*COUNTED, *NETWORKS)
 SMOOTHINGS = tuple(dict.fromkeys((*BY_COUNTS, *ESTIMATED)))
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "constant", "plateau")
+ENGINES = ("scratch", "torch")
+IN_TORCH = ("rnn", "gru", "lstm")
 HIGHEST_ORDER = 10
 
 
@@ -34,6 +36,9 @@ class Recipe:
     warmup, a share of the run), constant, or plateau (half the rate after an epoch that was no better).
     average: decay of the moving average of the weights that is handed back in their place, 0 for none; 0.998
     where it is left out, but for sgd.
+    engine: scratch or torch, what computes a recurrent network. device: cpu, cuda or auto; compiled: with
+    torch.compile, where a trial shows that it is faster. Both are of the engine torch, and change nothing in
+    what is computed but its last digits (on CUDA: bfloat16).
     """
 
     kind: str = "lstm"
@@ -65,6 +70,9 @@ class Recipe:
     clip: float = 1.0
     patience: int = 4
     seed: int = 0
+    engine: str = "scratch"
+    device: str | None = None
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "minimum", tuple(self.minimum))  # JSON has lists only

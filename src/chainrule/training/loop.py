@@ -88,6 +88,7 @@ def train(
     keep: Callable[[Callable[[], Snapshot], bool], None] | None = None,
     rng: np.random.Generator | None = None,
     resume: Snapshot | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Training[Model]:
     """Train until the limits, and hand back the model that validated best (the last one, unvalidated).
 
@@ -100,14 +101,15 @@ def train(
     report, log, keep: see `Watch`. resume: what `keep` was given, by a run of the same settings on the same
     data: it goes on from there, and the weights come out bit for bit as if it had never stopped, provided
     that rng is given and the run is limited by epochs. Under a limit of time, which counts the time before
-    the stop too, the schedule follows the clock, and no two runs are the same.
+    the stop too, the schedule follows the clock, and no two runs are the same. clock: seconds; processes
+    that train together share one.
     Raises InputError for limits that allow nothing.
     """
     limits.check()
     check_clip(theta)
     watch = Watch(report, log, keep)
     plan = _Plan(limits, theta, schedule, check_decay(average), validate)
-    loop = _Loop(learner, epoch, optimizer, plan, watch, rng)
+    loop = _Loop(learner, epoch, optimizer, plan, watch, rng, clock)
     loop.begin(Run(plateau) if resume is None else unpack(resume, learner, optimizer), resume)
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is looked for by name
         try:
@@ -146,12 +148,13 @@ class _Loop(Generic[Model]):
         plan: _Plan,
         watch: Watch,
         rng: np.random.Generator | None,
+        clock: Callable[[], float],
     ) -> None:
         self.learner, self.epoch, self.optimizer = learner, epoch, optimizer
-        self.plan, self.watch, self.rng = plan, watch, rng
+        self.plan, self.watch, self.rng, self.clock = plan, watch, rng, clock
         self.run = Run()
         self.batches: list[Batch] | None = None  # of the epoch that a checkpoint lies in
-        self.entered = self.started = time.monotonic()
+        self.entered = self.started = clock()
         self.already = 0.0  # the share that was done when this process took over
         self.speed = math.nan
 
@@ -222,7 +225,7 @@ class _Loop(Generic[Model]):
         return None if self.rng is None else dict(self.rng.bit_generator.state)
 
     def _snapshot(self) -> Snapshot:
-        self.run.seconds = time.monotonic() - self.started
+        self.run.seconds = self.clock() - self.started
         return pack(self.run, self.learner, self.optimizer)
 
     def _apply(self, step: Step[Any]) -> float | None:
@@ -255,7 +258,7 @@ class _Loop(Generic[Model]):
         self.speed = speed if math.isnan(self.speed) else self.speed + RECENT * (speed - self.speed)
         valid = self.run.history[-1].valid if self.run.history else math.nan
         nats, done = step.nats / step.count, self._done()
-        here, own = time.monotonic() - self.entered, done - self.already
+        here, own = self.clock() - self.entered, done - self.already
         left = here * (1 - done) / own if own > 0 else math.nan
         epoch = math.ceil(self.run.share)
         self.watch.report(Progress(done, epoch, nats, valid, norm, self.speed, left))
@@ -271,7 +274,7 @@ class _Loop(Generic[Model]):
         point = Point(
             epoch=run.share,
             step=run.step,
-            seconds=time.monotonic() - self.started,
+            seconds=self.clock() - self.started,
             tokens=run.tokens,
             nats=since.nats / since.tokens,
             valid=valid,
@@ -324,4 +327,4 @@ class _Loop(Generic[Model]):
         """The share of the time limit that is over; 0 without one, so that a seed repeats a run."""
         if self.plan.limits.seconds is None:
             return 0.0
-        return (time.monotonic() - self.started) / max(self.plan.limits.seconds, 1e-9)
+        return (self.clock() - self.started) / max(self.plan.limits.seconds, 1e-9)

@@ -98,20 +98,25 @@ class RecurrentLearner:
         return self._threads.run(work, len(items), self.workers)
 
     def draw_masks(self, batch: int) -> Masks:
-        """What is dropped of one batch. Every random number of a run comes from here, in this order."""
-        arch, rates = self.arch, self.rates
-        drawn = partial(draw_mask, self.rng, dtype=self.dtype)
-
-        return Masks(
-            words=drawn(rates.words, (self.vocab_size,)),
-            embedded=drawn(rates.units, (batch, arch.embedding)) if arch.embedding else None,
-            upward=drawn(rates.units, (arch.layers, batch, arch.hidden)),
-            recurrent=drawn(rates.weights, (arch.layers, arch.hidden, arch.cell.gates * arch.hidden)),
-        )
+        """What is dropped of one batch. Every random number of a run comes from here."""
+        return draw_masks(self.arch, self.rates, self.vocab_size, batch, self.rng, self.dtype)
 
     def model(self) -> RecurrentModel:
         copies = {name: array.copy() for name, array in self.parameters.items()}
         return RecurrentModel(self.arch, copies)
+
+
+def draw_masks(
+    arch: Architecture, rates: Rates, vocab_size: int, batch: int, rng: np.random.Generator, dtype: Any
+) -> Masks:
+    """What is dropped of a batch of so many rows, drawn in this order."""
+    drawn = partial(draw_mask, rng, dtype=dtype)
+    return Masks(
+        words=drawn(rates.words, (vocab_size,)),
+        embedded=drawn(rates.units, (batch, arch.embedding)) if arch.embedding else None,
+        upward=drawn(rates.units, (arch.layers, batch, arch.hidden)),
+        recurrent=drawn(rates.weights, (arch.layers, arch.hidden, arch.cell.gates * arch.hidden)),
+    )
 
 
 def first_parameters(
