@@ -21,6 +21,7 @@ class Done(NamedTuple):
 
 
 Run = Callable[..., Done]
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def run(tmp_path: Path) -> Run:
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             cwd=tmp_path,
-            env={**os.environ, "CHAINRULE_DATA": "", "OPENBLAS_NUM_THREADS": "1", **environment},
+            env={**os.environ, "CHAINRULE_DATA": "", **ONE_THREAD, **environment},
             timeout=120,
             check=False,
         )

@@ -7,6 +7,7 @@ from chainrule.core import InputError
 from chainrule.data.dataset import Dataset
 from chainrule.models.uniform import Uniform
 from chainrule.recipes.counted import count
+from chainrule.recipes.engines import check_engine
 from chainrule.recipes.networks import learn
 from chainrule.recipes.recipe import KINDS, NETWORKS, FitResult, Recipe
 from chainrule.training import Progress
@@ -28,6 +29,8 @@ def fit(
     """
     if recipe.seed < 0:
         raise InputError(f"seed: expected 0 or more, got {recipe.seed}")
+    check_engine(recipe)
+    check_engine(recipe)
     match recipe.kind:
         case "uniform":
             return FitResult(Uniform(data.codec.vocab_size), recipe)

@@ -9,6 +9,8 @@ one optimiser serve every engine.
 Shape letters: B batch, T time, V vocabulary.
 """
 
+from typing import cast
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -65,6 +67,8 @@ class TorchLearner:
     ) -> Step[LayerStates]:
         """Read X, predict Y, go back. predictions: what the gradients are a mean over."""
         check_tokens(batch.items, self.vocab_size)
+        if not batch.labels.size:
+            raise InputError("batch: expected at least one prediction, got none")
         read, labels = as_ids(batch.read, self.device), as_ids(batch.labels, self.device)
         self._refresh()
         self.network.zero_grad()
@@ -74,7 +78,7 @@ class TorchLearner:
             logits.flatten(0, 1).to(self.network.output.bias.dtype), labels.flatten(), reduction="sum"
         )
         (loss / predictions).backward()
-        gradients = {name: on_host(tensor.grad) for name, tensor in self._tensors()}
+        gradients = {name: on_host(cast(Tensor, tensor.grad)) for name, tensor in self._tensors()}
         return Step(
             loss.item(), batch.labels.size, gradients, to_numpy(after, self.network.output.bias.dtype)
         )
@@ -100,10 +104,8 @@ class TorchLearner:
         return Masks(*(None if t is None else torch.from_numpy(t).to(self.device) for t in tensors))
 
 
-def on_host(tensor: Tensor | None) -> Float[Array, "..."]:
+def on_host(tensor: Tensor) -> Float[Array, "..."]:
     """The numbers of a tensor: its own memory, or a pinned copy of what lies on a device."""
-    if tensor is None:
-        raise InputError("batch: expected at least one prediction, got none")
     if tensor.device.type == "cpu":
         return tensor.detach().numpy()
     return torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor.detach()).numpy()
