@@ -12,15 +12,19 @@ and the fused Adam. PYTHON is an interpreter with torch, if this one has none.
 A row `train/gru/2x256/b32/t35/chars` is 2 layers of 256 units, a batch of 32 rows, 35 steps. Below it stand
 `.../of-matrix-rate`: the fraction of this machine's single-precision matrix rate (NumPy, all threads, in the
 same turns) that the step's products reach; `.../memory`: the process's peak; and `.../busy`: the fraction of
-its own quiet speed that is left while another process keeps one core busy.
+its own quiet speed that is left while another process keeps one core busy. `.../engine-torch` is chainrule's
+own training with `--engine torch`, beside the bare torch loop; `.../processes-2` the same in two processes
+with half of the threads each, beside one (512 units only).
 """
 
 import argparse
 import os
+import socket
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
@@ -35,6 +39,7 @@ WORDS, EMBEDDING = 10_000, 256
 RATE, CLIP = 1e-3, 1.0
 BATCHES = 50  # different ones, over and over
 MATRIX = 2048
+WIDE = 512  # units of the cases that are tried in two processes too
 TURN, QUICK_TURN = 0.5, 0.3  # seconds
 
 
@@ -109,13 +114,11 @@ def serve_matrix() -> None:
     serve(work)
 
 
-def serve_ours(case: Case, tokens: np.ndarray, threads: int) -> None:
-    """Units: tokens."""
-    from chainrule.core import Batch
+def begun(case: Case) -> Any:
+    """The learner from scratch as it starts out."""
     from chainrule.models.recurrent import RecurrentLearner
-    from chainrule.training import Adam, clip
 
-    learner = RecurrentLearner(
+    return RecurrentLearner(
         case.vocab_size,
         cell=case.cell,
         layers=case.layers,
@@ -123,7 +126,13 @@ def serve_ours(case: Case, tokens: np.ndarray, threads: int) -> None:
         embedding=case.embedding,
         rng=np.random.default_rng(0),
     )
-    learner.workers = min(learner.workers, threads)
+
+
+def training(case: Case, tokens: np.ndarray, learner: Any) -> Callable[[], float]:
+    """One step of a learner, whatever computes it; units: tokens."""
+    from chainrule.core import Batch
+    from chainrule.training import Adam, clip
+
     optimizer, stale = Adam(RATE), np.zeros(case.batch, dtype=bool)
     batches = [Batch(items, stale, 1) for items in windows(case, tokens)]
     state, at = learner.start(case.batch), 0
@@ -136,7 +145,48 @@ def serve_ours(case: Case, tokens: np.ndarray, threads: int) -> None:
         state, at = step.state, (at + 1) % len(batches)
         return step.count
 
-    serve(work)
+    return work
+
+
+def serve_ours(case: Case, tokens: np.ndarray, threads: int) -> None:
+    learner = begun(case)
+    learner.workers = min(learner.workers, threads)
+    serve(training(case, tokens, learner))
+
+
+def serve_engine(case: Case, tokens: np.ndarray, threads: int) -> None:
+    """Our own training in torch: behind the interface, stepped by our optimiser."""
+    import torch
+
+    from chainrule.models.concise import TorchLearner
+
+    torch.set_num_threads(threads)
+    serve(training(case, tokens, TorchLearner(begun(case), device="cpu")))
+
+
+def serve_processes(case: Case, tokens: np.ndarray, threads: int) -> None:
+    """The same in two processes that share the threads; the second is started here, and waits when we do."""
+    import torch
+
+    from chainrule.core import RunError
+    from chainrule.models.concise import TorchLearner
+    from chainrule.models.concise.processes import sharing
+
+    first = "RANK" not in os.environ
+    if first:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = str(one.getsockname()[1])
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "RANK": "1"}
+        subprocess.Popen([sys.executable, *sys.argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        os.environ["RANK"] = "0"
+    torch.set_num_threads(max(1, threads // 2))
+    with suppress(RunError), sharing(TorchLearner(begun(case), device="cpu")) as shared:
+        work = training(case, tokens, shared)
+        if first:
+            serve(work)
+        while True:  # until the first one is gone
+            work()
 
 
 def serve_torch(case: Case, tokens: np.ndarray, threads: int) -> None:
@@ -191,11 +241,13 @@ def measured(
             "ours": stack.enter_context(start([sys.executable, me, "--worker", "ours", *told])),
         }
         if torch:
-            workers["torch"] = stack.enter_context(start([torch, me, "--worker", "torch", *told]))
+            for kind in ("torch", "engine", *(["processes"] if case.hidden == WIDE else [])):
+                workers[kind] = stack.enter_context(start([torch, me, "--worker", kind, *told]))
         for worker in workers.values():
             worker.wait()
         quiet = take_turns(workers, rounds, seconds)
-        del workers["matrix"]
+        for kind in {"matrix", "engine", "processes"} & workers.keys():
+            workers.pop(kind).close()
         neighbour = busy_neighbour()
         try:
             busy = take_turns(workers, rounds, seconds)
@@ -212,6 +264,12 @@ def measured(
     yield row(f"{case.name}/memory", "MB", ours.megabytes, "torch", other and other.megabytes, less=True)
     yield row(f"{case.name}/busy", "of its speed", left["ours"], "torch", left.get("torch"))
     yield row(f"{case.name}/matrix-rate", "GFLOP/s", quiet["matrix"].rate / 1e9)
+    if "engine" in quiet and other:
+        engine = quiet["engine"].rate
+        yield row(f"{case.name}/engine-torch", "tokens/s", engine, "torch alone", other.rate)
+        if "processes" in quiet:
+            both = quiet["processes"].rate
+            yield row(f"{case.name}/engine-torch/processes-2", "tokens/s", both, "one process", engine)
 
 
 def texts(folder: Path) -> int:
@@ -234,8 +292,13 @@ def serving(argv: list[str]) -> None:
         serve_matrix()
         return
     case = Case(told[1], *map(int, told[2:]))
-    work = serve_ours if kind == "ours" else serve_torch
-    work(case, np.load(told[0]), int(os.environ["OMP_NUM_THREADS"]))
+    serving_as = {
+        "ours": serve_ours,
+        "engine": serve_engine,
+        "processes": serve_processes,
+        "torch": serve_torch,
+    }
+    serving_as[kind](case, np.load(told[0]), int(os.environ["OMP_NUM_THREADS"]))
 
 
 def main() -> None:

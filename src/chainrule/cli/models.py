@@ -23,7 +23,7 @@ SHADES = ((2, "none"), (5, "yellow"), (8, "dark_orange"), (float("inf"), "bold r
 LISTED = 400  # tokens that are listed one by one
 Engine = Annotated[str, typer.Option(help=f"What computes a recurrent network: {', '.join(ENGINES)}.")]
 Device = Annotated[
-    str | None, typer.Option(help="Of the engine torch: cpu, cuda or auto.", show_default="auto")
+    str | None, typer.Option(help="Of the engine torch: cpu, cuda, cuda:1 or auto.", show_default="auto")
 ]
 Errors = Annotated[str, typer.Option(help="Bytes that are not UTF-8: strict or replace.")]
 

@@ -121,7 +121,7 @@ def train(
         str, Learning(help=f"What computes a recurrent network: {', '.join(ENGINES)}.")
     ] = ENGINES[0],
     device: Annotated[
-        str | None, Learning(help="Of the engine torch: cpu, cuda or auto.", show_default="auto")
+        str | None, Learning(help="Of the engine torch: cpu, cuda, cuda:1 or auto.", show_default="auto")
     ] = None,
     compiled: Annotated[
         bool, Learning("--compile", help="torch.compile, where a trial shows that it is faster.")

@@ -16,12 +16,13 @@ Figure = Callable[[Any], float]
 
 class Engine(NamedTuple):
     """What a run is driven by. leads: whether it is this process that writes files. clock: seconds. agreed: a
-    figure of a model, the same in every process."""
+    figure of a model, the same in every process. same: raises RunError where they are at different steps."""
 
     learner: AnyLearner
     leads: bool = True
     clock: Callable[[], float] = time.monotonic
     agreed: Callable[[Figure], Figure] = lambda figure: figure
+    same: Callable[[int], None] = lambda _: None
 
 
 def processes() -> int:
@@ -61,11 +62,14 @@ def engine_of(
     if recipe.engine == "scratch" or not isinstance(learner, RecurrentLearner):
         yield Engine(learner)
         return
-    from chainrule.models.concise import TorchLearner
+    from chainrule.models.concise import TorchLearner, find_device
     from chainrule.models.concise.compiling import compile_if_faster
     from chainrule.models.concise.processes import sharing
 
-    twin = TorchLearner(learner, device=recipe.device or "auto")
+    device = recipe.device or "auto"
+    if processes() > 1 and find_device(device).type == "cuda":
+        device = f"cuda:{_number('LOCAL_RANK', 0)}"
+    twin = TorchLearner(learner, device=device)
     if recipe.compiled:
         said = compile_if_faster(twin, recipe.batch or 1, recipe.steps or 1)
         if note:
@@ -74,4 +78,4 @@ def engine_of(
         yield Engine(twin)
         return
     with sharing(twin) as shared:
-        yield Engine(shared, shared.processes.rank == 0, shared.clock, shared.agreed)
+        yield Engine(shared, shared.processes.rank == 0, shared.clock, shared.agreed, shared.same)

@@ -112,6 +112,7 @@ def learn(
             report(progress._replace(density=density))
 
     with engine_of(recipe, learner, note) as engine, threadpool_limits(_blas_threads(recipe, learner)):
+        engine.same(0 if snapshot is None else int(snapshot.facts["step"]))
         own = files if engine.leads else RunFiles()
         records = _records(own, recipe, density, snapshot)
         if note and chosen:

@@ -36,9 +36,9 @@ class Recipe:
     warmup, a share of the run), constant, or plateau (half the rate after an epoch that was no better).
     average: decay of the moving average of the weights that is handed back in their place, 0 for none; 0.998
     where it is left out, but for sgd.
-    engine: scratch or torch, what computes a recurrent network. device: cpu, cuda or auto; compiled: with
-    torch.compile, where a trial shows that it is faster. Both are of the engine torch, and change nothing in
-    what is computed but its last digits (on CUDA: bfloat16).
+    engine: scratch or torch, what computes a recurrent network. device: cpu, cuda, cuda:1 or auto; compiled:
+    with torch.compile, where a trial shows that it is faster. Both are of the engine torch, and change only
+    the last digits of what is computed (on CUDA: bfloat16).
     """
 
     kind: str = "lstm"

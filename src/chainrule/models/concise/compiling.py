@@ -12,32 +12,33 @@ from chainrule.core import Batch
 from chainrule.models.concise.learner import TorchLearner
 from chainrule.models.recurrent.dropout import NO_MASKS
 
-TRIALS = 5
+WARM, TRIALS = 3, 15  # steps of each
+WORTH = 0.03  # a gain below it is within the noise
 
 
 def compile_if_faster(learner: TorchLearner, batch: int, steps: int) -> str:
     """Put the compiled network in the place of the plain one if a step of such a batch is faster; a sentence
     with both times. Weights and random state stay as they are."""
-    plain = learner.module
-    before = _milliseconds(learner, batch, steps)
+    modules = learner.module, cast(nn.Module, torch.compile(learner.module))
+    taken: tuple[list[float], list[float]] = [], []
     try:
-        learner.module = cast(nn.Module, torch.compile(plain))
-        after = _milliseconds(learner, batch, steps)
+        for _ in range(WARM + TRIALS):  # in turns: a machine's speed drifts
+            for module, own in zip(modules, taken, strict=True):
+                learner.module = module
+                own.append(_milliseconds(learner, batch, steps))
     except Exception as error:  # whatever a compiler may say
-        learner.module = plain
+        learner.module = modules[0]
         return f"torch.compile failed, and is not used: {str(error).strip().splitlines()[0]}"
-    pays = after < before
-    if not pays:
-        learner.module = plain
+    before, after = (median(own[WARM:]) for own in taken)
+    pays = after < (1 - WORTH) * before
+    learner.module = modules[pays]
     return f"torch.compile: {after:.1f} ms a step, {before:.1f} without: {'used' if pays else 'not used'}"
 
 
 def _milliseconds(learner: TorchLearner, batch: int, steps: int) -> float:
-    """The median of a few steps, after two that are not counted."""
+    """Of one step."""
     items = np.random.default_rng(0).integers(0, learner.vocab_size, (batch, steps + 1))
-    made, taken = Batch(items, np.zeros(batch, bool), 1), list[float]()
-    for _ in range(2 + TRIALS):
-        began = time.perf_counter()
-        learner.backpropagate(made, learner.start(batch), NO_MASKS, made.labels.size)
-        taken.append(1e3 * (time.perf_counter() - began))
-    return median(taken[2:])
+    made = Batch(items, np.zeros(batch, bool), 1)
+    began = time.perf_counter()
+    learner.backpropagate(made, learner.start(batch), NO_MASKS, made.labels.size)
+    return 1e3 * (time.perf_counter() - began)

@@ -9,6 +9,7 @@ one optimiser serve every engine.
 Shape letters: B batch, T time, V vocabulary.
 """
 
+from copy import deepcopy
 from typing import cast
 
 import numpy as np
@@ -30,7 +31,7 @@ Array = np.ndarray
 
 
 class TorchLearner:
-    """Goes on in torch from where a learner from scratch stands: its weights, settings and random state.
+    """Goes on in torch from where a learner from scratch stands, with copies of its weights and random state.
 
     device: cpu, cuda or auto, see `find_device`; on CUDA products are taken in bfloat16 (autocast). module:
     what is called in the place of the network, where something stands around it (DistributedDataParallel,
@@ -44,7 +45,7 @@ class TorchLearner:
             if rate:
                 raise InputError(f"engine torch: expected a network without {name}, got {rate}")
         self.arch, self.rates, self.vocab_size = begun.arch, begun.rates, begun.vocab_size
-        self.rng, self.dtype = begun.rng, begun.dtype
+        self.rng, self.dtype = deepcopy(begun.rng), begun.dtype
         self.device = find_device(device)
         self.network = network_of(begun.arch, begun.parameters, self.device)
         self.module: nn.Module = self.network

@@ -65,6 +65,8 @@ def meet(device: torch.device) -> Processes:
 @contextmanager
 def sharing(learner: TorchLearner) -> Generator["SharedLearner"]:
     """The learner in company of those of the other processes, and Ctrl-C told to them all."""
+    if learner.device.type == "cuda":
+        torch.cuda.set_device(learner.device)
     processes = meet(learner.device)
     try:
         shared = SharedLearner(learner, processes)
@@ -90,7 +92,7 @@ class SharedLearner:
     def __init__(self, learner: TorchLearner, processes: Processes) -> None:
         self.learner, self.processes = learner, processes
         self.parameters, self.rng = learner.parameters, learner.rng
-        local = [learner.device.index] if learner.device.type == "cuda" else None
+        local = [learner.device] if learner.device.type == "cuda" else None
         with reached(processes):
             learner.module = DistributedDataParallel(learner.module, local)
             self._now, self._stop = self._summed([0.0, self._own_time(), 0.0])[1], False
@@ -123,6 +125,15 @@ class SharedLearner:
         if stop:
             raise KeyboardInterrupt
         return Step(nats, batch.labels.size, step.gradients, after)
+
+    def same(self, step: int) -> None:
+        """Raises RunError unless all processes are about to take the same step: one may lack a file."""
+        me, ranks = self.processes
+        with reached(self.processes):
+            found = self._summed([float(step) if rank == me else 0.0 for rank in range(ranks)])
+        if len(set(found)) > 1:
+            told = ", ".join(f"{steps:.0f}" for steps in found)
+            raise RunError(f"rank {me} of {ranks}: expected all to go on from the same step, got {told}")
 
     def agreed(self, figure: Callable[[TorchRecurrent], float]) -> Callable[[TorchRecurrent], float]:
         """A figure of a model as rank 0 finds it, for all; it raises RunError as `gradients` does."""

@@ -48,12 +48,14 @@ def from_scratch(arch: Architecture, parameters: Arrays) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.array(array, order="C")) for name, array in made.items()}
 
 
-def to_scratch(arch: Architecture, tensors: Mapping[str, Tensor]) -> dict[str, Float[np.ndarray, "..."]]:
-    """What `from_scratch` was given: of parameters, or of their gradients by the same names."""
+def to_scratch(
+    arch: Architecture, tensors: Mapping[str, Tensor] | Arrays
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """What `from_scratch` was given, as copies: of parameters, or of their gradients by the same names."""
     made: dict[str, Float[np.ndarray, "..."]] = {}
     owns = {theirs: ours for ours, theirs in PAIRS.items()}
     for name, tensor in tensors.items():
-        array = tensor.detach().to("cpu", copy=True).numpy()
+        array = torch.as_tensor(tensor).detach().to("cpu", copy=True).numpy()
         kind, *rest = name.split(".")
         if kind == "layers" and rest[1] == SECOND:
             if arch.cell.name == "gru":
