@@ -40,6 +40,7 @@ RATE, CLIP = 1e-3, 1.0
 BATCHES = 50  # different ones, over and over
 MATRIX = 2048
 WIDE = 512  # units of the cases that are tried in two processes too
+SECOND = "CHAINRULE_SECOND_PROCESS"  # in the environment of the one that the first starts
 TURN, QUICK_TURN = 0.5, 0.3  # seconds
 
 
@@ -172,12 +173,13 @@ def serve_processes(case: Case, tokens: np.ndarray, threads: int) -> None:
     from chainrule.models.concise import TorchLearner
     from chainrule.models.concise.processes import sharing
 
-    first = "RANK" not in os.environ
+    first = SECOND not in os.environ
     if first:
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             port = str(one.getsockname()[1])
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "RANK": "1"}
+        os.environ[SECOND] = "1"
         subprocess.Popen([sys.executable, *sys.argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         os.environ["RANK"] = "0"
     torch.set_num_threads(max(1, threads // 2))
@@ -185,6 +187,7 @@ def serve_processes(case: Case, tokens: np.ndarray, threads: int) -> None:
         work = training(case, tokens, shared)
         if first:
             serve(work)
+            return
         while True:  # until the first one is gone
             work()
 

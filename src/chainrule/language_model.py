@@ -26,7 +26,7 @@ from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, plain, size, unpack
 from chainrule.models.recurrent import RecurrentModel
-from chainrule.recipes import ENGINES, FitResult, Recipe, evaluate_part, fit
+from chainrule.recipes import ENGINES, FitResult, Recipe, evaluate_part, fit, world_size
 from chainrule.tasks.evaluation import LN2, LN10, Evaluation, finite_or_name, surprisal
 from chainrule.tasks.generation import Sampler, Sampling, generate, likeliest
 from chainrule.training import Progress
@@ -118,7 +118,9 @@ class LanguageModel:
         """Fit a recipe's model to a data set, see `fit`."""
         fitted = fit(recipe, data, report, note=note, files=files)
         held_out = None
-        if len(data.test.ids) and getattr(fitted.model, "normalised", True):
+        # torchrun gives those whom it interrupts half a minute
+        hurried = world_size() > 1 and fitted.training and fitted.training.stopped == "interrupted"
+        if not hurried and len(data.test.ids) and getattr(fitted.model, "normalised", True):
             with contextlib.suppress(KeyboardInterrupt):
                 held_out = evaluate_part(fitted.model, data.test, data.codec, scoring).report
         fingerprint = Fingerprint.of(data.train.text)

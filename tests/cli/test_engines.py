@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from chainrule.files import read_arrays
-from tests.cli.conftest import ONE_THREAD, Run
+from tests.cli.conftest import ONE_THREAD, Done, Run
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 SMALL = (
@@ -29,6 +30,7 @@ SMALL = (
     "--model",
     "gru",
 )
+DIVERGES = ("--lr", "1e38", "--clip", "1e30")
 
 
 def torchrun(folder: Path, *arguments: object, ranks: int = 2) -> "subprocess.Popen[str]":
@@ -101,14 +103,11 @@ def test_a_rate_is_found_in_torch(run: Run, text_file: Path) -> None:
 def test_a_trial_decides_whether_to_compile(run: Run, text_file: Path) -> None:
     done = run("train", text_file, *SMALL, "--engine", "torch", "--compile", "-o", "m")
     assert done.code == 0, done.err
-    assert "note: torch.compile" in done.err
-    assert "used" in done.err
+    assert re.search(r"note: torch.compile: [\d.]+ ms a step, [\d.]+ without: (not )?used", done.err)
 
 
 @pytest.mark.slow
-def test_two_processes_are_one_run_and_one_goes_on_where_two_stopped(
-    run: Run, text_file: Path, tmp_path: Path
-) -> None:
+def test_two_processes_are_one_run(run: Run, text_file: Path, tmp_path: Path) -> None:
     assert run("train", text_file, *SMALL, "--engine", "torch", "-o", "one").code == 0
     _, err = (made := torchrun(tmp_path, text_file, *SMALL, "--engine", "torch", "-o", "two")).communicate(
         timeout=120
@@ -123,8 +122,9 @@ def test_two_processes_are_one_run_and_one_goes_on_where_two_stopped(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("again", [1, 3])
 def test_a_killed_rank_stops_the_run_and_another_number_of_ranks_takes_it_up(
-    run: Run, text_file: Path, tmp_path: Path
+    run: Run, text_file: Path, tmp_path: Path, again: int
 ) -> None:
     long = (*SMALL, "--epochs", "12", "--patience", "99", "--engine", "torch")
     assert run("train", text_file, *long, "-o", "one").code == 0
@@ -145,19 +145,48 @@ def test_a_killed_rank_stops_the_run_and_another_number_of_ranks_takes_it_up(
     assert "SIGKILL" in err
     assert not (tmp_path / "cut").exists()
     assert checkpoint.exists()
-    done = run("train", text_file, *long, *often, "--resume")
+    if again == 1:
+        done = run("train", text_file, *long, *often, "--resume")
+    else:
+        resumed = torchrun(tmp_path, text_file, *long, *often, "--resume", ranks=again)
+        _, err = resumed.communicate(timeout=120)
+        done = Done(resumed.returncode, "", err)
     assert done.code == 0, done.err
     assert "begins anew" not in done.err
     assert not checkpoint.exists()
     assert_same(tmp_path / "one", tmp_path / "cut", 1e-3)
 
 
+@pytest.mark.slow
+def test_an_interrupt_ends_all_processes_and_keeps_what_was_learned(text_file: Path, tmp_path: Path) -> None:
+    endless = ("--epochs", "100000", "--checkpoint-every", "0.05s", "--engine", "torch", "-o", "m")
+    made = torchrun(tmp_path, text_file, *SMALL, *endless)
+    while not (tmp_path / "m.checkpoint").exists() and made.poll() is None:
+        time.sleep(0.01)
+    made.send_signal(signal.SIGINT)
+    _, err = made.communicate(timeout=60)
+    assert "interrupted: what was learned so far is kept" in err
+    assert "held_out" in read_arrays(tmp_path / "m")[1]["card"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [("--time-limit", "2s"), ("--valid", "0"), DIVERGES])
+def test_however_it_ends_all_processes_end_together(
+    text_file: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    made = torchrun(tmp_path, text_file, *SMALL, "--engine", "torch", "-o", "m", *options)
+    _, err = made.communicate(timeout=120)
+    assert made.returncode == 0, err
+    assert ("training diverged" in err) == (options == DIVERGES)
+    assert (tmp_path / "m").exists()
+
+
 def test_a_run_in_torch_goes_on_bit_for_bit(run: Run, text_file: Path, tmp_path: Path) -> None:
-    long = ("train", text_file, *SMALL, "--epochs", "12", "--engine", "torch", "--device", "cpu")
+    long = ("train", text_file, *SMALL, "--epochs", "12", "--engine", "torch")
     assert run(*long, "-o", "whole").code == 0
     cut_off((*long, "--checkpoint-every", "0.02s", "-o", "cut"), tmp_path / "cut.checkpoint")
     assert not (tmp_path / "cut").exists()
-    assert run(*long, "-o", "cut", "--resume").code == 0
+    assert run(*long, "-o", "cut", "--resume", "--device", "cpu").code == 0  # it may go on elsewhere
     assert_same(tmp_path / "whole", tmp_path / "cut", 0)
 
 
@@ -256,6 +285,9 @@ def test_no_torch_or_one_too_old(
 
 
 def test_several_processes_want_torch(run: Run, text_file: Path) -> None:
-    done = run("train", text_file, *SMALL, "-o", "m", WORLD_SIZE="2", RANK="0")
-    assert done.code == 2
-    assert "2 processes: expected training with --engine torch" in done.err
+    several = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1"}
+    for options, told in (((), "--engine scratch"), (("--engine", "torch", "--find-lr"), "--find-lr")):
+        done = run("train", text_file, *SMALL, "-o", "m", *options, **several)
+        assert done.code == 2
+        assert f"WORLD_SIZE=2: expected one process for {told}" in done.err
+    assert run("train", text_file, *SMALL, "-o", "m", WORLD_SIZE="2").code == 0  # of somebody else's

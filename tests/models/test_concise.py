@@ -138,7 +138,7 @@ def test_weights_go_both_ways(cell: str, layers: int, embedding: int, seed: int)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_twin_keeps_the_laws(cell: str, tmp_path: Path) -> None:
+def test_the_twin_keeps_the_laws(cell: str) -> None:
     model = begun(cell, layers=2).model()
     twin = TorchRecurrent.from_scratch(model)
     check_token_model(twin, reload=lambda m: TorchRecurrent.from_scratch(m.to_scratch()))
@@ -252,8 +252,37 @@ def test_on_a_device_of_its_own(cell: str) -> None:
     found = to_scratch(a.arch, tensors(y.gradients))
     for name, gradient in x.gradients.items():
         np.testing.assert_allclose(found[name], gradient, atol=0.02, err_msg=name)
-    model = b.model()
-    np.testing.assert_allclose(model.predict(y.state), model.to_scratch().predict(y.state), atol=1e-3)
+    model, tokens = b.model(), batch.items
+    assert model.device.type == "cuda"
+    twin = model.to_scratch()
+    np.testing.assert_allclose(model.predict(y.state), twin.predict(y.state), atol=1e-5)
+    ours, theirs = (m.score(m.start(B), tokens)[0] for m in (twin, model))
+    np.testing.assert_allclose(theirs, ours, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")]
+)
+def test_no_room_is_a_memory_error(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise error
+
+    learner = TorchLearner(begun())
+    model = learner.model()
+    monkeypatch.setattr("chainrule.models.concise.network.Network.read", full)
+    with pytest.raises(MemoryError, match="memory"):
+        learner.gradients(batches(1)[0], learner.start(B))
+    with pytest.raises(MemoryError, match="memory"):
+        model.score(model.start(1), np.zeros((1, 2), int))
+
+
+def test_arrays_that_cannot_be_written_are_read() -> None:
+    model, ids = TorchLearner(begun()).model(), np.zeros((1, 3), np.int64)
+    ids.flags.writeable = False
+    state = model.start(1)
+    for leaf in leaves(state):
+        leaf.flags.writeable = False
+    assert model.score(state, ids)[0].shape == (1, 3)  # and nothing is warned of
 
 
 def test_a_batch_with_nothing_to_predict() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="PyTorch is not installed")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 WORK = """
 import os, sys
@@ -52,8 +52,11 @@ def run(learner, steps):
 
 
 try:
-    with sharing(begun()) as shared:
-        rank = shared.processes.rank
+    rank = int(os.environ["RANK"])
+    with sharing(begun(), *((rank, 0) if out == "step" else (5, rank) if out == "text" else ())) as shared:
+        assert shared.processes.rank == rank
+        if mode == "apart":
+            raise AssertionError("they should not have begun")
         if mode == "compare":
             alone = {f"alone.{name}": array for name, array in run(begun(), ROWS).items()}
             np.savez(f"{out}{rank}", **run(shared, ROWS), **alone)
@@ -120,18 +123,35 @@ def test_when_one_is_killed_the_other_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_rank_that_meets_nobody(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("what", "told"), [("step", "go on from the same step, got 0, 1"), ("text", "the same text and settings")]
+)
+def test_processes_that_have_not_the_same_before_them(tmp_path: Path, what: str, told: str) -> None:
+    port = free_port()
+    for process in [start(tmp_path, "gru", "apart", what, rank=rank, port=port) for rank in range(2)]:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert told in err
+        assert "Traceback" not in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agent", [False, True], ids=["alone", "with torchrun's store"])
+def test_a_rank_that_meets_nobody(tmp_path: Path, agent: bool) -> None:
     port = free_port()
     (tmp_path / "sitecustomize.py").write_text(
-        "import torch.distributed.rendezvous, datetime\n"  # a minute is long for a test
+        "import datetime\n"  # a minute is long for a test
         "import chainrule.models.concise.processes as p\n"
         "p.MEET = datetime.timedelta(seconds=2)\n"
     )
-    os_path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os_path)
+        patch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        if agent:  # torchrun holds the store that the processes meet at
+            store = torch.distributed.TCPStore("127.0.0.1", int(port), is_master=True, wait_for_workers=False)
+            patch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+            assert store
         alone = start(tmp_path, "gru", "kill", "", rank=1, port=port)
-    _, err = alone.communicate(timeout=60)
+        _, err = alone.communicate(timeout=60)
     assert alone.returncode == 1, err
     assert f"rank 1 of 2: expected to meet the others at 127.0.0.1:{port} within 2 s, got" in err
     assert "Traceback" not in err

@@ -34,7 +34,7 @@ from chainrule.training import (
     train,
 )
 from chainrule.training.checkpoints import CheckpointWarning, difference, write_checkpoint
-from chainrule.training.run import Snapshot, history_of
+from chainrule.training.run import Snapshot, history_of, steps_of
 
 TOKENS = np.random.default_rng(0).integers(6, size=600)
 MADE_OF = {"tokeniser": "characters", "training text": "a" * 64, "hidden": 8, "rate": math.nan}
@@ -420,3 +420,9 @@ def test_a_checkpoint_that_was_tampered_with_is_refused_in_a_sentence(
     forged(checkpoint, arrays, **facts)
     with pytest.raises(FileFormatError):
         run(checkpoint, resume=True, average=0.9, plateau=Plateau())
+
+
+@pytest.mark.parametrize("facts", [{}, {"step": None}, {"step": "many"}])
+def test_a_checkpoint_that_does_not_say_where_it_stands(facts: dict[str, Any]) -> None:
+    with pytest.raises(FileFormatError, match="checkpoint: its description is damaged"):
+        steps_of(Snapshot({}, facts))

@@ -37,7 +37,7 @@ from chainrule.recipes import (
     Recipe,
     fit,
     follows,
-    processes,
+    world_size,
 )
 from chainrule.tasks.evaluation import LN2
 from chainrule.training import Progress, discard
@@ -143,8 +143,9 @@ def train(
     Example: `chainrule train tinyshakespeare --model lstm --time-limit 5m -o lstm.chainrule`
     """
     files = RunFiles()
-    if processes() > 1 and (find_lr or engine != "torch"):
-        raise InputError(f"{processes()} processes: expected training with --engine torch")
+    if world_size() > 1 and (find_lr or engine != "torch"):
+        wrong = "--find-lr" if find_lr else f"--engine {engine}"
+        raise InputError(f"WORLD_SIZE={world_size()}: expected one process for {wrong}")
     if not find_lr:
         files = _files(
             out_file, model, corpus, log, tensorboard, checkpoint_every, resume=resume, force=force

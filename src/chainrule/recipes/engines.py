@@ -1,8 +1,10 @@
 """What computes a recurrent network: chainrule's own loops, or PyTorch, in one process or several."""
 
+import hashlib
+import json
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,23 +18,22 @@ Figure = Callable[[Any], float]
 
 class Engine(NamedTuple):
     """What a run is driven by. leads: whether it is this process that writes files. clock: seconds. agreed: a
-    figure of a model, the same in every process. same: raises RunError where they are at different steps."""
+    figure of a model, the same in every process."""
 
     learner: AnyLearner
     leads: bool = True
     clock: Callable[[], float] = time.monotonic
     agreed: Callable[[Figure], Figure] = lambda figure: figure
-    same: Callable[[int], None] = lambda _: None
 
 
-def processes() -> int:
-    """How many processes torchrun started, as the environment says; 1 without it."""
-    return _number("WORLD_SIZE", 1)
+def world_size() -> int:
+    """How many processes torchrun (or who speaks as it does) started; 1 without it."""
+    return _number("WORLD_SIZE", 1) if {"RANK", "MASTER_ADDR"} <= os.environ.keys() else 1
 
 
 def follows() -> bool:
     """Whether this is one of several processes, and another writes and tells."""
-    return processes() > 1 and _number("RANK", 0) > 0
+    return world_size() > 1 and _number("RANK", 0) > 0
 
 
 def _number(name: str, otherwise: int) -> int:
@@ -53,29 +54,56 @@ def check_engine(recipe: Recipe) -> None:
 
 @contextmanager
 def engine_of(
-    recipe: Recipe, learner: AnyLearner, note: Callable[[str], None] | None = None
+    recipe: Recipe,
+    learner: AnyLearner,
+    note: Callable[[str], None] | None = None,
+    *,
+    step: int = 0,
+    made_of: Mapping[str, Any] | None = None,
 ) -> Generator[Engine]:
-    """The engine of a recipe, going on from a learner as it starts out.
+    """The engine of a recipe, going on from a learner as it starts out. step, made_of: where the run stands
+    and what it is made of, which several processes must agree about.
 
     Raises InputError for what the engine does not have, RunError when other processes cannot be reached.
     """
     if recipe.engine == "scratch" or not isinstance(learner, RecurrentLearner):
         yield Engine(learner)
         return
-    from chainrule.models.concise import TorchLearner, find_device
+    from chainrule.models.concise import TorchLearner
     from chainrule.models.concise.compiling import compile_if_faster
     from chainrule.models.concise.processes import sharing
 
-    device = recipe.device or "auto"
-    if processes() > 1 and find_device(device).type == "cuda":
-        device = f"cuda:{_number('LOCAL_RANK', 0)}"
-    twin = TorchLearner(learner, device=device)
-    if recipe.compiled:
-        said = compile_if_faster(twin, recipe.batch or 1, recipe.steps or 1)
-        if note:
-            note(said)
-    if processes() == 1:
+    ranks = world_size()
+    twin = TorchLearner(learner, device=_device(recipe.device or "auto", ranks))
+    rows, steps = max(1, (recipe.batch or 1) // ranks), recipe.steps or 1
+    if ranks == 1:
+        if recipe.compiled:
+            _say(note, compile_if_faster(twin, rows, steps))
         yield Engine(twin)
         return
-    with sharing(twin) as shared:
-        yield Engine(shared, shared.processes.rank == 0, shared.clock, shared.agreed, shared.same)
+    with sharing(twin, step, _digest(made_of or {})) as shared:
+        if recipe.compiled:
+            _say(note, compile_if_faster(twin, rows, steps, shared.of_first))
+        yield Engine(shared, shared.processes.rank == 0, shared.clock, shared.agreed)
+
+
+def _device(name: str, ranks: int) -> str:
+    """Several processes on a machine take a GPU each."""
+    from chainrule.models.concise import find_device
+
+    if ranks == 1 or find_device(name).type == "cpu":
+        return name
+    if ":" in name:
+        raise InputError(f"device: expected cuda, of which each process takes its own, got {name}")
+    return f"cuda:{_number('LOCAL_RANK', 0)}"
+
+
+def _digest(made_of: Mapping[str, Any]) -> int:
+    """48 bits, which a double holds."""
+    told = json.dumps(made_of, sort_keys=True).encode()
+    return int.from_bytes(hashlib.sha256(told).digest()[:6], "big")
+
+
+def _say(note: Callable[[str], None] | None, sentence: str) -> None:
+    if note:
+        note(sentence)

@@ -30,7 +30,6 @@ def fit(
     if recipe.seed < 0:
         raise InputError(f"seed: expected 0 or more, got {recipe.seed}")
     check_engine(recipe)
-    check_engine(recipe)
     match recipe.kind:
         case "uniform":
             return FitResult(Uniform(data.codec.vocab_size), recipe)

@@ -16,6 +16,7 @@ from chainrule.models.ngram.memory import memory_here
 from chainrule.models.recurrent import make_cell
 from chainrule.models.recurrent.network import Architecture, check_architecture, parameter_shapes
 from chainrule.recipes.choice import GATES
+from chainrule.recipes.engines import world_size
 from chainrule.recipes.recipe import Recipe
 
 COPIES = 8  # weights, gradients of two blocks of rows, Adam's averages, last good, best, the model validated
@@ -41,8 +42,10 @@ def memory_needed(recipe: Recipe, tokens: int, vocab_size: int) -> int:
         )
         wide = (2 * GATES[recipe.kind] + 6) * hidden
         kept = read * (recipe.layers * wide + 3 * embedding) + 3 * min(read * vocab_size, IN_FLIGHT)
-    copies = COPIES + 2 * bool(recipe.average)
-    return NUMBER * (weights * copies + kept + 3 * tokens) + OWN
+    if recipe.engine == "torch":  # which holds logits and one-hot vectors of all steps at once
+        kept += read * vocab_size * (4 if embedding else 7)
+    copies, ranks = COPIES + 2 * bool(recipe.average), world_size()
+    return NUMBER * (weights * copies * ranks + kept + 3 * tokens * ranks) + OWN * ranks
 
 
 def _architecture(recipe: Recipe, vocab_size: int) -> Architecture:

@@ -18,7 +18,7 @@ from chainrule.data.partition import check_length, random_batches, sequential_ba
 from chainrule.models.recurrent import RecurrentLearner
 from chainrule.models.window import WindowLearner
 from chainrule.recipes.choice import GATES, choose
-from chainrule.recipes.engines import check_engine, engine_of
+from chainrule.recipes.engines import engine_of
 from chainrule.recipes.memory import check_memory
 from chainrule.recipes.recipe import OPTIMIZERS, RECURRENT, SCHEDULES, FitResult, Recipe
 from chainrule.tasks.evaluation import mean_nats_in_rows
@@ -44,7 +44,7 @@ from chainrule.training.checkpoints import discard, sweep_aside
 from chainrule.training.finder import HIGH
 from chainrule.training.loop import check_clip
 from chainrule.training.records import JsonLines, Record, RunFiles, TensorBoard
-from chainrule.training.run import Density, Snapshot, history_of
+from chainrule.training.run import Density, Snapshot, history_of, steps_of
 from chainrule.training.schedules import check_warmup
 
 Tokens = Integer[np.ndarray, " _"]
@@ -111,8 +111,11 @@ def learn(
         if report:
             report(progress._replace(density=density))
 
-    with engine_of(recipe, learner, note) as engine, threadpool_limits(_blas_threads(recipe, learner)):
-        engine.same(0 if snapshot is None else int(snapshot.facts["step"]))
+    stands: dict[str, Any] = {"step": 0 if snapshot is None else steps_of(snapshot), "made_of": made_of}
+    with (
+        engine_of(recipe, learner, note, **stands) as engine,
+        threadpool_limits(_blas_threads(recipe, learner)),
+    ):
         own = files if engine.leads else RunFiles()
         records = _records(own, recipe, density, snapshot)
         if note and chosen:
@@ -174,7 +177,6 @@ def _check(recipe: Recipe, data: Dataset) -> None:
     for name, value in (("batch", recipe.batch), ("steps", recipe.steps), ("hidden", recipe.hidden)):
         if cast(int, value) < 1:
             raise InputError(f"{name}: expected at least 1, got {value}")
-    check_engine(recipe)
     if recipe.kind not in RECURRENT:
         usual = Recipe()
         for name in ONLY_RECURRENT:

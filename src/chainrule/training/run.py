@@ -213,6 +213,14 @@ def history_of(snapshot: Snapshot) -> tuple[Point, ...]:
         raise FileFormatError(f"checkpoint: its description is damaged ({error!r})") from error
 
 
+def steps_of(snapshot: Snapshot) -> int:
+    """How many steps it had taken; raises FileFormatError where it does not say."""
+    try:
+        return int(snapshot.facts["step"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(f"checkpoint: its description is damaged ({error!r})") from error
+
+
 def unpack(snapshot: Snapshot, learner: Learner[Any, Any], optimizer: Optimizer) -> Run:
     """The run, with weights and memories put back into learner and optimiser (of the same making).
 

@@ -1,4 +1,7 @@
-"""Where a network is computed, and whether there is a torch that can."""
+"""Where a network is computed, and what is said when it has no room there."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import torch
 
@@ -24,3 +27,14 @@ def find_device(name: str = "auto") -> torch.device:
             f"cpu{''.join(f', cuda:{i}' for i in range(torch.cuda.device_count()))}; got {name}"
         )
     return torch.device(name)
+
+
+@contextmanager
+def enough_memory() -> Generator[None]:
+    """Raises MemoryError, as NumPy does, where torch has errors of its own."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise MemoryError(str(error)) from error
+        raise

@@ -93,6 +93,6 @@ def to_onnx(model: RecurrentModel, form: str = "step", metadata: Mapping[str, An
             dynamo=False,
         )
     made = onnx.load_from_string(file.getvalue())
-    told = {name: json.dumps(value, ensure_ascii=False) for name, value in (metadata or {}).items()}
+    told = {name: json.dumps(value) for name, value in (metadata or {}).items()}
     onnx.helper.set_model_props(made, told)
     return made.SerializeToString()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chainrule.core import Batch, InputError, Step, check_tokens, reset_rows
-from chainrule.models.concise.device import find_device
+from chainrule.models.concise.device import enough_memory, find_device
 from chainrule.models.concise.model import TorchRecurrent, as_ids, check_twin, to_numpy, to_torch
 from chainrule.models.concise.network import Masks
 from chainrule.models.concise.weights import network_of, to_scratch
@@ -33,9 +33,9 @@ Array = np.ndarray
 class TorchLearner:
     """Goes on in torch from where a learner from scratch stands, with copies of its weights and random state.
 
-    device: cpu, cuda or auto, see `find_device`; on CUDA products are taken in bfloat16 (autocast). module:
-    what is called in the place of the network, where something stands around it (DistributedDataParallel,
-    torch.compile).
+    device: cpu, cuda or auto, see `find_device`. On CUDA the layers take their products in TF32, as cuDNN has
+    it, and the output layer in bfloat16 (autocast). module: what is called in the place of the network, where
+    something stands around it (DistributedDataParallel, torch.compile).
     Raises InputError for settings that the network in torch does not have, and a device that is not there.
     """
 
@@ -73,12 +73,15 @@ class TorchLearner:
         read, labels = as_ids(batch.read, self.device), as_ids(batch.labels, self.device)
         self._refresh()
         self.network.zero_grad()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits, after = self.module(read, to_torch(state, self.device), batch.given, self._masks(masks))
-        loss = functional.cross_entropy(
-            logits.flatten(0, 1).to(self.network.output.bias.dtype), labels.flatten(), reduction="sum"
-        )
-        (loss / predictions).backward()
+        dtype, cuda = self.network.output.bias.dtype, self.device.type == "cuda"
+        with enough_memory():
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=cuda):
+                logits, after = self.module(
+                    read, to_torch(state, self.device), batch.given, self._masks(masks)
+                )
+            logits = logits.flatten(0, 1).to(dtype)
+            loss = functional.cross_entropy(logits, labels.flatten(), reduction="sum")
+            (loss / predictions).backward()
         gradients = {name: on_host(cast(Tensor, tensor.grad)) for name, tensor in self._tensors()}
         return Step(
             loss.item(), batch.labels.size, gradients, to_numpy(after, self.network.output.bias.dtype)

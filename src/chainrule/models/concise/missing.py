@@ -1,5 +1,6 @@
 """A sentence in place of an ImportError where a package is not there, or too old."""
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from chainrule.core import InputError
@@ -23,3 +24,12 @@ def check_torch() -> None:
     numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:2])
     if numbers < OLDEST:
         raise NeedsExtra(f"engine torch: expected PyTorch {oldest} or newer, got {found}; {INSTALL}")
+    try:
+        import_module("torch")
+    except (ImportError, OSError) as error:
+        raise NeedsExtra(f"engine torch: PyTorch {found} cannot be imported: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, or what it is."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -5,8 +5,10 @@ States are NumPy arrays [B, H], as the other engine's: what one has read the oth
 Shape letters: B batch, T time, V vocabulary, H hidden.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from jaxtyping import Float64, Integer
 from torch import Tensor
 
 from chainrule.core import InputError, TokenModel, check_tokens
-from chainrule.models.concise.device import find_device
+from chainrule.models.concise.device import enough_memory, find_device
 from chainrule.models.concise.network import LAYERS, Network, States, top
 from chainrule.models.concise.weights import network_of, to_scratch
 from chainrule.models.recurrent.lstm import LstmState
@@ -23,6 +25,22 @@ from chainrule.models.recurrent.network import Architecture, LayerStates, start_
 
 Array = np.ndarray
 IN_FLIGHT = 1 << 22  # logits held at once
+
+
+Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+
+
+def in_single(compute: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Without a graph, and in full single precision: cuDNN's layers take TF32, three digits, unless told."""
+
+    @wraps(compute)
+    def computed(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        single = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with torch.inference_mode(), single, enough_memory():
+            return compute(*arguments, **named)
+
+    return computed
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,18 +72,18 @@ class TorchRecurrent(TokenModel[LayerStates]):
     def start(self, batch: int) -> LayerStates:
         return start_states(self.network.arch, batch, numpy_type(self._dtype))
 
-    @torch.inference_mode()
+    @in_single
     def advance(self, state: LayerStates, items: Integer[Array, " B"]) -> LayerStates:
         check_tokens(items, self.vocab_size)
         _, after = self.network.read(self._ids(items[:, None]), to_torch(state, self.device))
         return to_numpy(after, self._dtype)
 
-    @torch.inference_mode()
+    @in_single
     def predict(self, state: LayerStates) -> Float64[Array, "B V"]:
         logits = self.network.output(top(to_torch(state, self.device))[0])
         return torch.log_softmax(logits.double(), 1).cpu().numpy()
 
-    @torch.inference_mode()
+    @in_single
     def score(
         self, state: LayerStates, tokens: Integer[Array, "B T"]
     ) -> tuple[Float64[Array, "B T"], LayerStates]:
@@ -101,8 +119,8 @@ def check_twin(arch: Architecture) -> None:
 
 
 def as_ids(tokens: Integer[Array, "B T"], device: torch.device) -> Tensor:
-    """Ids [T, B] on a device."""
-    return torch.from_numpy(np.ascontiguousarray(tokens.T, np.int64)).to(device)
+    """Ids [T, B] on a device, as a copy."""
+    return torch.from_numpy(np.array(tokens.T, np.int64, order="C")).to(device)
 
 
 def numpy_type(dtype: torch.dtype) -> Any:
@@ -114,7 +132,7 @@ def to_torch(state: LayerStates, device: torch.device) -> States:
     """Of each layer its vectors [B, H] as torch wants them, [1, B, H]."""
 
     def tensor(vectors: Array) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(vectors))[None].to(device)
+        return torch.from_numpy(np.array(vectors, order="C"))[None].to(device)  # torch wants it writable
 
     return tuple(tuple(map(tensor, s)) if isinstance(s, tuple) else tensor(s) for s in state)
 

@@ -71,7 +71,8 @@ class Network(nn.Module):
         With given = 0 the first are those of the state handed in, and the vector after the last id is of no
         use yet; else the last item is none of the ids, and is predicted from the vector after all of them.
         """
-        vectors, after = self.read(ids, states, masks)
+        with torch.autocast(ids.device.type, enabled=False):  # it would take cuDNN's layers to float16
+            vectors, after = self.read(ids, states, masks)
         before = vectors[given - 1 :] if given else torch.cat([top(states), vectors[:-1]])
         if masks.upward is not None:
             before = before * masks.upward[-1]
