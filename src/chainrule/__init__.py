@@ -23,6 +23,7 @@ from chainrule.data.dataset import Dataset, make_dataset, split_text
 from chainrule.data.partition import random_batches, sequential_batches
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.language_model import LanguageModel, TrainedOnWarning, UnknownSymbolWarning, load
+from chainrule.models.mixture import LinearMixture, LogisticMixture, OnlineMixture
 from chainrule.models.ngram import (
     AddK,
     BackoffModel,
@@ -75,6 +76,9 @@ __all__ = [  # noqa: RUF022 - in the order of the lecture
     "WindowLearner",
     "RecurrentModel",
     "RecurrentLearner",
+    "LinearMixture",
+    "OnlineMixture",
+    "LogisticMixture",
     "SGD",
     "Adam",
     "AdamW",

@@ -74,18 +74,15 @@ class TorchLearner:
         self._refresh()
         self.network.zero_grad()
         dtype, cuda = self.network.output.bias.dtype, self.device.type == "cuda"
+        before, kept = to_torch(state, self.device), self._masks(masks)
         with enough_memory():
             with torch.autocast(self.device.type, torch.bfloat16, enabled=cuda):
-                logits, after = self.module(
-                    read, to_torch(state, self.device), batch.given, self._masks(masks)
-                )
+                logits, after = self.module(read, before, batch.given, kept)
             logits = logits.flatten(0, 1).to(dtype)
             loss = functional.cross_entropy(logits, labels.flatten(), reduction="sum")
             (loss / predictions).backward()
         gradients = {name: on_host(cast(Tensor, tensor.grad)) for name, tensor in self._tensors()}
-        return Step(
-            loss.item(), batch.labels.size, gradients, to_numpy(after, self.network.output.bias.dtype)
-        )
+        return Step(loss.item(), batch.labels.size, gradients, to_numpy(after, dtype))
 
     def model(self) -> TorchRecurrent:
         self._refresh()

@@ -16,12 +16,12 @@ from jaxtyping import Float64, Int32, Integer
 from chainrule.core import InputError, check_tokens
 from chainrule.kernels.backoff import LevelArrays, slots_native, slots_numpy, table
 from chainrule.kernels.native import library
+from chainrule.models.mixture import best_weights
 from chainrule.models.ngram.backoff import PIECE, BackoffModel, spell
 from chainrule.models.ngram.history import ABSENT
 from chainrule.models.ngram.pruning import renormalised
 
 Array = np.ndarray
-ROUNDS = 1000  # of expectation and maximisation, after which at most log(M) / 1000 nats a token are missing
 
 
 def interpolate(models: Sequence[BackoffModel], weights: Sequence[float]) -> BackoffModel:
@@ -59,27 +59,15 @@ def mixture_weights(
 ) -> Float64[Array, " M"]:
     """The weights under which held-out tokens are likeliest, by expectation and maximisation from even ones.
 
-    Ends where no weights can be better by more than the tolerance, in nats a token; models that are much
-    alike may take all rounds. A model without which the tokens are as likely nears 0.
-    Raises InputError for no tokens, and for tokens that no model can give.
+    See `chainrule.models.mixture.best_weights`. Raises InputError for no tokens, and for tokens that no model
+    can give.
     """
     _check(models)
     tokens = check_tokens(tokens, models[0].size)
     if not len(tokens):
         raise InputError("tokens: expected some to weigh the models on, got none")
-    probs = np.exp(np.stack([model.score(model.start(1), tokens[None])[0][0] for model in models]))
-    probs = probs[:, probs.max(axis=0) > 0]  # what none can give says nothing about them
-    if not probs.shape[1]:
-        raise InputError("tokens: expected some that a model can give, got none")
-    weights = np.full(len(models), 1 / len(models))
-    for _ in range(ROUNDS):
-        shares = weights[:, None] * probs
-        better = (shares / shares.sum(axis=0)).mean(axis=1)
-        growth = np.divide(better, weights, out=np.zeros(len(models)), where=weights > 0)
-        weights = better
-        if np.log(growth.max()) < tolerance:  # it bounds what is missing, as the likelihood is concave
-            break
-    return weights
+    log_probs = np.stack([model.score(model.start(1), tokens[None])[0][0] for model in models])
+    return best_weights(log_probs, tolerance)
 
 
 def _check(models: Sequence[BackoffModel]) -> None:
