@@ -88,7 +88,7 @@ def train(
     keep: Callable[[Callable[[], Snapshot], bool], None] | None = None,
     rng: np.random.Generator | None = None,
     resume: Snapshot | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] | None = None,
 ) -> Training[Model]:
     """Train until the limits, and hand back the model that validated best (the last one, unvalidated).
 
@@ -101,15 +101,15 @@ def train(
     report, log, keep: see `Watch`. resume: what `keep` was given, by a run of the same settings on the same
     data: it goes on from there, and the weights come out bit for bit as if it had never stopped, provided
     that rng is given and the run is limited by epochs. Under a limit of time, which counts the time before
-    the stop too, the schedule follows the clock, and no two runs are the same. clock: seconds; processes
-    that train together share one.
+    the stop too, the schedule follows the clock, and no two runs are the same. clock: seconds, the
+    machine's own unless processes that train together share one.
     Raises InputError for limits that allow nothing.
     """
     limits.check()
     check_clip(theta)
     watch = Watch(report, log, keep)
     plan = _Plan(limits, theta, schedule, check_decay(average), validate)
-    loop = _Loop(learner, epoch, optimizer, plan, watch, rng, clock)
+    loop = _Loop(learner, epoch, optimizer, plan, watch, rng, clock or time.monotonic)
     loop.begin(Run(plateau) if resume is None else unpack(resume, learner, optimizer), resume)
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is looked for by name
         try:
