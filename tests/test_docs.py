@@ -16,8 +16,8 @@ SOON = re.compile(r"(--budget|--time-limit) \w+")
 
 
 def snippets(language: str) -> list[tuple[Path, str]]:
-    """The blocks of one language; those of a page in one string, for they build on one another. A Chinese page
-    holds those of its twin, as is tested below, and is not run once more."""
+    """The blocks of one language; those of a page in one string, for they build on one another. A Chinese
+    page holds those of its twin, as is tested below, and is not run once more."""
     found = {
         page: [body for kind, body in FENCE.findall(page.read_text("utf-8")) if kind == language]
         for page in PAGES
