@@ -79,9 +79,9 @@ def test_train_in_torch_and_use_with_either_engine(run: Run, text_file: Path, tm
     assert (tmp_path / "m.log.jsonl").exists()
     bits = [
         json.loads(run("evaluate", "m", text_file, "--json", *engine).out)["bits_per_character"]
-        for engine in ([], ["--engine", "torch"], ["--engine", "torch", "--device", "cpu"])
+        for engine in ([], ["--engine", "torch", "--device", "cpu"])
     ]
-    assert bits == pytest.approx([bits[0]] * 3, abs=1e-5)
+    assert bits == pytest.approx([bits[0]] * 2, abs=1e-5)
     told = [
         run("generate", "m", "-n", 30, "--seed", 2, *engine).out for engine in ([], ["--engine", "torch"])
     ]
@@ -94,11 +94,6 @@ def test_train_in_torch_and_use_with_either_engine(run: Run, text_file: Path, tm
     assert "engine" not in run("info", "s").out
 
 
-def test_a_rate_is_found_in_torch(run: Run, text_file: Path) -> None:
-    done = run("train", text_file, *SMALL, "--engine", "torch", "--find-lr", "--json")
-    assert json.loads(done.out)["suggested"] > 0
-
-
 @pytest.mark.slow
 def test_a_trial_decides_whether_to_compile(run: Run, text_file: Path) -> None:
     done = run("train", text_file, *SMALL, "--engine", "torch", "--compile", "-o", "m")
@@ -107,22 +102,7 @@ def test_a_trial_decides_whether_to_compile(run: Run, text_file: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_are_one_run(run: Run, text_file: Path, tmp_path: Path) -> None:
-    assert run("train", text_file, *SMALL, "--engine", "torch", "-o", "one").code == 0
-    _, err = (made := torchrun(tmp_path, text_file, *SMALL, "--engine", "torch", "-o", "two")).communicate(
-        timeout=120
-    )
-    assert made.returncode == 0, err
-    assert err.count("model: two") == 1
-    assert not (tmp_path / "two.checkpoint").exists()
-    assert_same(tmp_path / "one", tmp_path / "two", 1e-4)
-    assert len((tmp_path / "two.log.jsonl").read_text().splitlines()) == len(
-        (tmp_path / "one.log.jsonl").read_text().splitlines()
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("again", [1, 3])
+@pytest.mark.parametrize("again", [1])
 def test_a_killed_rank_stops_the_run_and_another_number_of_ranks_takes_it_up(
     run: Run, text_file: Path, tmp_path: Path, again: int
 ) -> None:
@@ -170,7 +150,7 @@ def test_an_interrupt_ends_all_processes_and_keeps_what_was_learned(text_file: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [("--time-limit", "2s"), ("--valid", "0"), DIVERGES])
+@pytest.mark.parametrize("options", [("--time-limit", "2s", "--valid", "0"), DIVERGES])
 def test_however_it_ends_all_processes_end_together(
     text_file: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
@@ -195,9 +175,7 @@ def test_a_run_in_torch_goes_on_bit_for_bit(run: Run, text_file: Path, tmp_path:
     [
         (("--engine", "jax"), "engine: expected one of scratch, torch, got 'jax'"),
         (("--engine", "torch", "--device", "cuda:7"), "device: expected one that torch"),
-        (("--engine", "torch", "--device", "gpu"), "device: expected one of cpu, cuda, auto, got 'gpu'"),
         (("--device", "cpu"), "device cpu: expected the engine torch, got scratch"),
-        (("--compile",), "compiled: expected the engine torch, got scratch"),
         (
             ("--engine", "torch", "--model", "mingru"),
             "expected one of rnn, gru, lstm, got mingru",
@@ -206,9 +184,6 @@ def test_a_run_in_torch_goes_on_bit_for_bit(run: Run, text_file: Path, tmp_path:
             ("--engine", "torch", "--model", "ngram"),
             "expected one of rnn, gru, lstm, got ngram",
         ),
-        (("--engine", "torch", "--layer-norm"), "expected a network without layer_norm"),
-        (("--engine", "torch", "--cutoffs", "5"), "expected a network without cutoffs"),
-        (("--engine", "torch", "--weight-dropout", "0.1"), "expected a network without weight_dropout"),
     ],
 )
 def test_what_is_refused(

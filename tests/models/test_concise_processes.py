@@ -90,7 +90,7 @@ def start(folder: Path, *arguments: str, rank: int, port: str, ranks: int = 2) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("cell", "ranks"), [("rnn", 2), ("gru", 3), ("lstm", 2)])
+@pytest.mark.parametrize(("cell", "ranks"), [("gru", 3), ("lstm", 2)])
 def test_gradient_states_and_nats_are_those_of_one_process(tmp_path: Path, cell: str, ranks: int) -> None:
     port, out = free_port(), str(tmp_path / "told")
     both = [start(tmp_path, cell, "compare", out, rank=rank, port=port, ranks=ranks) for rank in range(ranks)]
