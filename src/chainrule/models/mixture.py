@@ -151,12 +151,7 @@ class OnlineMixture(TokenModel[Learned]):
         return self.models[0].vocab_size
 
     def start(self, batch: int) -> Learned:
-        members = len(self.models)
-        return Learned(
-            tuple(model.start(batch) for model in self.models),
-            np.full((batch, self.sets, members), 1 / members),
-            np.zeros((batch, self.sets), np.int64),
-        )
+        return _unlearned(self.models, batch, self.sets, 1 / len(self.models))
 
     def predict(self, state: Learned) -> Float64[Array, "B V"]:
         weights = state.weights[np.arange(len(state.weights)), self.bucket(state.own)]
@@ -207,13 +202,8 @@ class LogisticMixture(TokenModel[Learned]):
         return self.models[0].vocab_size
 
     def start(self, batch: int) -> Learned:
-        members = len(self.models)
-        first = 1 / members if self.first is None else self.first
-        return Learned(
-            tuple(model.start(batch) for model in self.models),
-            np.full((batch, self.sets, members), first),
-            np.zeros((batch, self.sets), np.int64),
-        )
+        first = 1 / len(self.models) if self.first is None else self.first
+        return _unlearned(self.models, batch, self.sets, first)
 
     def predict(self, state: Learned) -> Float64[Array, "B V"]:
         return self._mixed(state)[0]
@@ -254,6 +244,12 @@ def _check_learning(rate: float, sets: int) -> None:
         raise InputError(f"rate: expected a number between 0 and 1, got {rate}")
     if sets < 1:
         raise InputError(f"sets: expected at least 1, got {sets}")
+
+
+def _unlearned(models: Members, batch: int, sets: int, first: float) -> Learned:
+    """The state before anything was read, every weight the same."""
+    own = tuple(model.start(batch) for model in models)
+    return Learned(own, np.full((batch, sets, len(models)), first), np.zeros((batch, sets), np.int64))
 
 
 def _predictions(models: Members, states: States) -> Float64[Array, "K B V"]:
