@@ -26,7 +26,7 @@ from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, plain, size, unpack
 from chainrule.models.recurrent import RecurrentModel
-from chainrule.recipes import ENGINES, FitResult, Recipe, evaluate_part, fit, world_size
+from chainrule.recipes import FitResult, Recipe, check_device, evaluate_part, fit, world_size
 from chainrule.tasks.evaluation import LN2, LN10, Evaluation, finite_or_name, surprisal
 from chainrule.tasks.generation import Sampler, Sampling, generate, likeliest
 from chainrule.training import Progress
@@ -391,11 +391,8 @@ def load(path: str | Path, *, engine: str = "scratch", device: str | None = None
 
 def in_engine(lm: LanguageModel, engine: str, device: str | None = None) -> LanguageModel:
     """The same model computed by an engine; raises InputError for one that the engine does not have."""
-    if engine not in ENGINES:
-        raise InputError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    check_device(engine, device)
     if engine == "scratch":
-        if device is not None:
-            raise InputError(f"device {device}: expected the engine torch, got scratch")
         return lm
     if not isinstance(lm.model, RecurrentModel):
         raise InputError(f"engine torch: expected a recurrent network, got {type(lm.model).__name__}")

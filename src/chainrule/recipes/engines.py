@@ -41,15 +41,21 @@ def _number(name: str, otherwise: int) -> int:
     return int(told) if told.isascii() and told.isdecimal() else otherwise
 
 
+def check_device(engine: str, device: str | None) -> None:
+    """Raises InputError for an engine that there is not, and for a device of one that has none."""
+    if engine not in ENGINES:
+        raise InputError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    if engine == "scratch" and device is not None:
+        raise InputError(f"device {device}: expected the engine torch, got scratch")
+
+
 def check_engine(recipe: Recipe) -> None:
     """Raises InputError for an engine that does not compute such a recipe."""
-    if recipe.engine not in ENGINES:
-        raise InputError(f"engine: expected one of {', '.join(ENGINES)}, got {recipe.engine!r}")
+    check_device(recipe.engine, recipe.device)
     if recipe.engine == "torch" and recipe.kind not in IN_TORCH:
         raise InputError(f"engine torch: expected one of {', '.join(IN_TORCH)}, got {recipe.kind}")
-    if recipe.engine == "scratch" and (recipe.device is not None or recipe.compiled):
-        option = "compiled" if recipe.device is None else f"device {recipe.device}"
-        raise InputError(f"{option}: expected the engine torch, got scratch")
+    if recipe.engine == "scratch" and recipe.compiled:
+        raise InputError("compiled: expected the engine torch, got scratch")
 
 
 @contextmanager
