@@ -11,7 +11,7 @@ run: $(VENV)/.run
 	$(BIN)/chainrule compare --force
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.check
 	$(BIN)/ruff check src tests benchmarks hatch_build.py
