@@ -141,7 +141,8 @@ def fitted(run: Run, texts: Texts, task: str, cell: str, settings: Mapping[str, 
         )
     if run.save:
         run.save.mkdir(parents=True, exist_ok=True)
-        lm.save(run.save / f"{texts.name}-{task}-{cell}.chainrule")
+        again = "" if texts.valid else "-refit"
+        lm.save(run.save / f"{texts.name}-{task}-{cell}{again}.chainrule")
     log = lm.card["training"]["log"]
     return Fitted(lm, [point["seconds"] / 60 for point in log], [float(point["valid"]) for point in log])
 

@@ -77,6 +77,27 @@ def test_surprisal_adds_up_to_the_bill(lm: LanguageModel) -> None:
     assert sum(bits for _, bits in scored) == pytest.approx(report.bits_per_token * report.tokens)
 
 
+def test_online_is_said_and_leaves_the_model_as_it_is(lm: LanguageModel) -> None:
+    again = "The other one and the other one. " * 12
+    static, learned = lm.evaluate(again), lm.evaluate(again, online=True)
+    assert (static.online, learned.online) == (False, True)
+    assert learned.as_dict()["online"]
+    assert learned.nats < static.nats
+    assert lm.perplexity(again, online=True) == learned.perplexity
+    bits = sum(bits for _, bits in lm.surprisal(again, online=True))
+    assert bits == pytest.approx(learned.bits_per_token * learned.tokens)
+    told = lm.generate(again, 10, seed=1, online=True)
+    assert told.startswith(again)
+    assert len(told) == len(again) + 10
+    assert lm.evaluate(again) == static
+
+
+def test_primed_online_it_goes_on_with_the_prompt(counted: LanguageModel) -> None:
+    prompt = "xy" * 300
+    assert counted.generate(prompt, 40, temperature=0, online=True) == prompt + "xy" * 20
+    assert counted.generate(prompt, 40, temperature=0) != prompt + "xy" * 20
+
+
 def test_what_was_trained_on_is_said(counted: LanguageModel) -> None:
     with pytest.warns(TrainedOnWarning, match="100% of this text was trained on"):
         counted.perplexity(TEXT[:2000])

@@ -30,11 +30,11 @@ from chainrule.models.ngram import (
     MaximumLikelihood,
     NgramModel,
     StupidBackoff,
-    UnigramCache,
     WittenBell,
     count_ngrams,
     estimate,
 )
+from chainrule.models.online import ContinuousCache, DynamicEvaluation, UnigramCache
 from chainrule.models.recurrent import RecurrentLearner, RecurrentModel
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowLearner, WindowModel
@@ -70,7 +70,6 @@ __all__ = [  # noqa: RUF022 - in the order of the lecture
     "StupidBackoff",
     "estimate",
     "BackoffModel",
-    "UnigramCache",
     "fit_zipf",
     "WindowModel",
     "WindowLearner",
@@ -79,6 +78,9 @@ __all__ = [  # noqa: RUF022 - in the order of the lecture
     "LinearMixture",
     "OnlineMixture",
     "LogisticMixture",
+    "UnigramCache",
+    "ContinuousCache",
+    "DynamicEvaluation",
     "SGD",
     "Adam",
     "AdamW",

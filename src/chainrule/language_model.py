@@ -4,12 +4,10 @@ lm = LanguageModel.fit(text, model="lstm");  lm.perplexity(other);  lm.generate(
 """
 
 import contextlib
-import inspect
 import json
-import os
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -19,21 +17,24 @@ from jaxtyping import Integer
 
 from chainrule.core import CanMatch, FileFormatError, InputError, TokenModel
 from chainrule.data.codec import END, Codec
-from chainrule.data.dataset import Dataset, Part, encoded, make_dataset, split_text
+from chainrule.data.dataset import Dataset, Part
 from chainrule.data.overlap import TRAINED_ON, Fingerprint
+from chainrule.data.reading import READING, read_text
 from chainrule.data.tokenizers import restore_tokenizer
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, plain, size, unpack
 from chainrule.models.recurrent import RecurrentModel
-from chainrule.recipes import FitResult, Recipe, check_device, evaluate_part, fit, world_size
-from chainrule.tasks.evaluation import LN2, LN10, Evaluation, finite_or_name, surprisal
-from chainrule.tasks.generation import Sampler, Sampling, generate, likeliest
+from chainrule.recipes import Recipe, check_device, evaluate_part, fit, world_size
+from chainrule.recipes.card import CARD, fitted_card, imported_card
+from chainrule.recipes.online import online as online_form
+from chainrule.recipes.online import primed
+from chainrule.tasks.evaluation import LN2, LN10, Evaluation, surprisal
+from chainrule.tasks.generation import Sampler, Sampling, generate, likeliest, speak
 from chainrule.training import Progress
 from chainrule.training.records import RunFiles
 
 OWN_SETTINGS = {field.name for field in fields(Recipe)} - {"kind"}
-CARD = {"chainrule", "corpus", "recipe", "split", "held_out", "overlap", "training"}
 Tell = Callable[[float], None]
 MAPPED = {"backoff"}  # families of look-up tables, which are mapped on loading and not read
 
@@ -124,21 +125,25 @@ class LanguageModel:
             with contextlib.suppress(KeyboardInterrupt):
                 held_out = evaluate_part(fitted.model, data.test, data.codec, scoring).report
         fingerprint = Fingerprint.of(data.train.text)
-        card = _card(name, data, fitted, held_out, fingerprint.share(data.test.text))
+        card = fitted_card(name, data, fitted, held_out, fingerprint.share(data.test.text))
         return cls(fitted.model, data.codec, card, fingerprint)
 
-    def evaluate(self, text: str, *, progress: Tell | None = None) -> Evaluation:
+    def evaluate(self, text: str, *, online: bool = False, progress: Tell | None = None) -> Evaluation:
         """What the text costs the model, read as one row from its start.
 
-        Raises InputError for a text without a token.
+        online: each token is scored, then learned, see `chainrule.recipes.online`; the model itself stays as
+        it is. Raises InputError for a text without a token.
         """
         part = Part(self.codec.prepare(text), self.codec.encode(text))
         if not len(part.ids):
             raise InputError("text: expected at least one token, got none")
-        return evaluate_part(self.model, part, self.codec, progress).report
+        report = evaluate_part(self._reader(online), part, self.codec, progress).report
+        return replace(report, online=online)
 
-    def perplexity(self, text: str) -> float:
-        """Per token. Warns when the text was trained on, and when it has unknown symbols."""
+    def perplexity(self, text: str, *, online: bool = False) -> float:
+        """Per token; online: see `evaluate`.
+
+        Warns when the text was trained on, and when it has unknown symbols."""
         self._warn_unknown(text)
         share = self.overlap(text)
         if share is not None and share > TRAINED_ON:
@@ -147,12 +152,15 @@ class LanguageModel:
                 TrainedOnWarning,
                 stacklevel=2,
             )
-        return self.evaluate(text).perplexity
+        return self.evaluate(text, online=online).perplexity
 
-    def surprisal(self, text: str, *, progress: Tell | None = None) -> list[TokenSurprisal]:
-        """Each token of the text, as it reads, and -log2 of its probability given all before it."""
+    def surprisal(
+        self, text: str, *, online: bool = False, progress: Tell | None = None
+    ) -> list[TokenSurprisal]:
+        """Each token of the text, as it reads, and -log2 of its probability given all before it; online: see
+        `evaluate`."""
         tokens = self.codec.split(text)
-        nats = surprisal(self.model, self.codec.vocabulary.encode(tokens), progress=progress)
+        nats = surprisal(self._reader(online), self.codec.vocabulary.encode(tokens), progress=progress)
         join = self.codec.tokenizer.join
         return [
             TokenSurprisal(join([t]), bits) for t, bits in zip(tokens, (nats / LN2).tolist(), strict=True)
@@ -208,17 +216,7 @@ class LanguageModel:
         sentences = getattr(model, "end", None) is not None
         vocabulary = Vocabulary(tokens, unknown, (0,) * len(tokens))
         codec = Codec(restore_tokenizer(tokenizer, {}), vocabulary, sentences=sentences)
-        order = getattr(model, "order", None)
-        recipe = asdict(Recipe("ngram", order=order, smoothing="imported"))
-        nothing = {"characters": 0, "tokens": 0}
-        card = {
-            **dict.fromkeys(CARD, None),
-            "chainrule": version("chainrule"),
-            "corpus": name,
-            "recipe": recipe,
-            "split": {"train": nothing, "valid": nothing, "test": nothing},
-            "discounts": [],
-        }
+        card = imported_card(name, getattr(model, "order", None))
         return cls(model, codec, card, Fingerprint.unknown())
 
     def generate(
@@ -231,10 +229,13 @@ class LanguageModel:
         top_p: float | None = None,
         min_p: float | None = None,
         seed: int = 0,
+        online: bool = False,
         report: Tell | None = None,
     ) -> str:
         """The prompt and `length` tokens after it. temperature 0 takes the likeliest each time.
 
+        online: the model learns from the prompt before it speaks, and not from what it says then, see
+        `chainrule.recipes.online.primed`; the model itself stays as it is.
         Warns when the prompt has symbols that the vocabulary lacks; the unknown symbol is never drawn.
         """
         unknown = self.codec.vocabulary.unknown_id
@@ -244,12 +245,16 @@ class LanguageModel:
         start = self._prompt(prompt)
         choose = Sampler(how, np.random.default_rng(seed))
         ids: list[int] = start.tolist()
-        for step, tokens in enumerate(generate(self.model, start[None], length, choose), 1):
+        if online:
+            told = speak(*primed(self.model, start[None]), length, choose)
+        else:
+            told = generate(self.model, start[None], length, choose)
+        for step, tokens in enumerate(told, 1):
             ids.append(int(tokens[0]))
             if report:
                 report(step / length)
-        told = self.codec.decode(np.array(ids, dtype=np.int64))
-        return self.codec.prepare(prompt) + told[len(self.codec.decode(start)) :]
+        text = self.codec.decode(np.array(ids, dtype=np.int64))
+        return self.codec.prepare(prompt) + text[len(self.codec.decode(start)) :]
 
     def overlap(self, text: str) -> float | None:
         """The share of the text's 50-character windows that stand in the training text; None if too short."""
@@ -310,6 +315,9 @@ class LanguageModel:
         known = {"tokenizer": self.codec.tokenizer.name, "unknown": vocabulary.unknown}
         return to_onnx(model, form, {"chainrule": version("chainrule"), **known, "tokens": vocabulary.tokens})
 
+    def _reader(self, online: bool) -> TokenModel[Any]:
+        return online_form(self.model) if online else self.model
+
     def _prompt(self, prompt: str) -> Integer[np.ndarray, " T"]:
         self._warn_unknown(prompt)
         return self.codec.encode_prompt(prompt)
@@ -323,53 +331,6 @@ class LanguageModel:
                 UnknownSymbolWarning,
                 stacklevel=4,
             )
-
-
-def read_text(
-    text: str,
-    *,
-    tokenizer: str = "characters",
-    clean: bool = False,
-    min_freq: int = 1,
-    vocab_limit: int | None = None,
-    bpe_size: int = 2000,
-    sentences: bool = False,
-    unk: str = "ordinary",
-    codec: Codec | None = None,
-    valid: float | str = 0.1,
-    test: float | str = 0.1,
-) -> Dataset:
-    """A text as a data set to fit a model to.
-
-    valid, test: a fraction of the text, the last of it, or a text of its own; 0 or "" for none. sentences:
-    every line is one, its end is predicted, and n-grams carry nothing from one to the next. min_freq,
-    vocab_limit, unk: see `Codec.fit_encode`. codec: another model's, to read the text as that one does; then
-    these options are not looked at.
-    Raises InputError for what cannot be used.
-    """
-    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"fit: expected a text (str), got {type(text).__name__}")
-    for option, part in (("valid", valid), ("test", test)):
-        if isinstance(part, str) and len(part) < 256 and os.path.isfile(part):
-            raise InputError(f"{option}: expected a text, got the name of a file, {part!r}: read it first")
-    if codec is not None:
-        clean, sentences = codec.letters_only, codec.sentences
-    parts = split_text(text, valid=valid, test=test, clean=clean, sentences=sentences)
-    if codec is not None:
-        return encoded(codec, *parts)
-    return make_dataset(
-        *parts,
-        tokenizer=tokenizer,
-        min_freq=min_freq,
-        vocab_limit=vocab_limit,
-        bpe_size=bpe_size,
-        clean=clean,
-        sentences=sentences,
-        unk=unk,
-    )
-
-
-READING = frozenset(inspect.signature(read_text).parameters) - {"text"}
 
 
 def load(path: str | Path, *, engine: str = "scratch", device: str | None = None) -> LanguageModel:
@@ -430,30 +391,3 @@ def _restored_vocabulary(arrays: dict[str, np.ndarray], unknown: Any) -> Vocabul
     if unknown is not None and unknown not in tokens:
         raise FileFormatError(f"expected the unknown symbol {unknown!r} in the vocabulary, found none")
     return Vocabulary(tuple(tokens), unknown, tuple(arrays["vocabulary.counts"].tolist()))
-
-
-def _card(
-    name: str, data: Dataset, fitted: FitResult, held_out: Evaluation | None, overlap: float | None
-) -> dict[str, Any]:
-    """What a file says of its model."""
-
-    def extent(part: Part) -> dict[str, int]:
-        return {"characters": len(part.text), "tokens": len(part.ids)}
-
-    training = fitted.training
-    return {
-        "chainrule": version("chainrule"),
-        "corpus": name,
-        "recipe": asdict(fitted.recipe),
-        "split": {"train": extent(data.train), "valid": extent(data.valid), "test": extent(data.test)},
-        "held_out": None if held_out is None else held_out.as_dict(),
-        "overlap": overlap,
-        "discounts": [asdict(discounts) for discounts in fitted.discounts],
-        "training": training
-        and {
-            "stopped": training.stopped,
-            "advice": training.advice,
-            "seconds": training.seconds,
-            "log": [{k: finite_or_name(v) for k, v in point._asdict().items()} for point in training.history],
-        },
-    }

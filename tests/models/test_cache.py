@@ -5,7 +5,7 @@ import pytest
 
 from chainrule.core import InputError
 from chainrule.models.ngram import count_ngrams, estimate
-from chainrule.models.ngram.cache import UnigramCache
+from chainrule.models.online import UnigramCache
 from chainrule.testing import check_token_model
 
 TEXT = np.random.default_rng(0).integers(0, 7, 200)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli import compare, corpora, count, export, inspect, models, ngram, train
+from chainrule.cli import compare, compress, corpora, count, export, inspect, models, ngram, train
 from chainrule.cli.console import note, problem
 from chainrule.core import ChainruleError, InputError
 
@@ -26,6 +26,8 @@ app.command("train")(train.train)
 app.command("evaluate")(models.evaluate)
 app.command("generate")(models.generate)
 app.command("score")(models.score)
+app.command("compress")(compress.compress)
+app.command("decompress")(compress.decompress)
 app.command("export")(export.export)
 app.command("zipf")(corpora.zipf)
 app.command("count")(count.count)

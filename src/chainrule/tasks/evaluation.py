@@ -42,7 +42,8 @@ class Evaluation:
     """What a text costs a model. tokeniser and loses: what its tokens are, and what of the text they lack.
 
     unknown, unknown_nats: tokens that were scored as the unknown symbol, and what they cost. silent: tokens
-    before which the model had nothing to say and was taken as uniform.
+    before which the model had nothing to say and was taken as uniform. online: each token was scored, then
+    learned; such a figure and that of a model which stays as it was trained are two columns, never one.
     """
 
     nats: float
@@ -53,6 +54,7 @@ class Evaluation:
     unknown: int = 0
     silent: int = 0
     unknown_nats: float = 0.0
+    online: bool = False
 
     @property
     def perplexity_known(self) -> float:
@@ -97,6 +99,7 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """For JSON; infinity and nan as the strings that float() reads."""
         return {
+            "online": self.online,
             "tokens": self.tokens,
             "unknown": self.unknown,
             "silent": self.silent,

@@ -93,20 +93,25 @@ class Sampler:
 def generate(
     model: TokenModel[Any], prompt: Integer[Array, "B T"], steps: int, choose: Choose
 ) -> Iterator[Integer[Array, " B"]]:
-    """One token a row and step, after the prompt has been read (priming).
-
-    A model that draws stretches at once is let, where nothing is cut; the random numbers of a stretch are
-    taken before its first token is handed out.
-    """
+    """One token a row and step, after the prompt has been read (priming)."""
     if steps < 0:
         raise InputError(f"length: expected 0 or more, got {steps}")
     state = model.start(len(prompt))
     if prompt.shape[1]:
         _, state = model.score(state, check_tokens(prompt, model.vocab_size))
+    yield from speak(model, state, steps, choose)
+
+
+def speak(model: TokenModel[Any], state: Any, steps: int, choose: Choose) -> Iterator[Integer[Array, " B"]]:
+    """One token a row and step, from a state that has read what it has read.
+
+    A model that draws stretches at once is let, where nothing is cut; the random numbers of a stretch are
+    taken before its first token is handed out.
+    """
     if (
         isinstance(model, CanDraw)
         and isinstance(choose, Sampler)
-        and can_stretch(model, choose.how, len(prompt))
+        and can_stretch(model, choose.how, len(next(leaves(state))))
     ):
         yield from _stretches(model, state, steps, choose)
         return

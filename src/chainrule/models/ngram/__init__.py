@@ -1,7 +1,6 @@
 """Counted models: the state is the last n-1 tokens."""
 
 from chainrule.models.ngram.backoff import BackoffModel
-from chainrule.models.ngram.cache import UnigramCache
 from chainrule.models.ngram.counts import Level, NgramCounts, count_ngrams
 from chainrule.models.ngram.estimation import ESTIMATED, Discounts, Estimate, estimate
 from chainrule.models.ngram.model import NgramModel
@@ -19,7 +18,6 @@ __all__ = [
     "NgramModel",
     "Smoothing",
     "StupidBackoff",
-    "UnigramCache",
     "WittenBell",
     "count_ngrams",
     "estimate",

@@ -1,0 +1,52 @@
+"""What a file says of its model besides the numbers: where it came from and how good it was, as JSON."""
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from chainrule.data.dataset import Dataset, Part
+from chainrule.recipes.recipe import FitResult, Recipe
+from chainrule.tasks.evaluation import Evaluation, finite_or_name
+
+CARD = {"chainrule", "corpus", "recipe", "split", "held_out", "overlap", "training"}
+Card = dict[str, Any]
+
+
+def fitted_card(
+    name: str, data: Dataset, fitted: FitResult, held_out: Evaluation | None, overlap: float | None
+) -> Card:
+    """Of a model that was fitted here."""
+
+    def extent(part: Part) -> dict[str, int]:
+        return {"characters": len(part.text), "tokens": len(part.ids)}
+
+    training = fitted.training
+    return {
+        "chainrule": version("chainrule"),
+        "corpus": name,
+        "recipe": asdict(fitted.recipe),
+        "split": {"train": extent(data.train), "valid": extent(data.valid), "test": extent(data.test)},
+        "held_out": None if held_out is None else held_out.as_dict(),
+        "overlap": overlap,
+        "discounts": [asdict(discounts) for discounts in fitted.discounts],
+        "training": training
+        and {
+            "stopped": training.stopped,
+            "advice": training.advice,
+            "seconds": training.seconds,
+            "log": [{k: finite_or_name(v) for k, v in point._asdict().items()} for point in training.history],
+        },
+    }
+
+
+def imported_card(name: str, order: int | None) -> Card:
+    """Of an n-gram model that others made, of whose training nothing is known."""
+    nothing = {"characters": 0, "tokens": 0}
+    return {
+        **dict.fromkeys(CARD, None),
+        "chainrule": version("chainrule"),
+        "corpus": name,
+        "recipe": asdict(Recipe("ngram", order=order, smoothing="imported")),
+        "split": {"train": nothing, "valid": nothing, "test": nothing},
+        "discounts": [],
+    }

@@ -1,0 +1,30 @@
+"""A better model is a shorter file: cross-entropy, turned into bytes that come back exactly.
+
+    bytes <= bits of surprisal / 8 + what rounding costs + a word a block
+
+coder.py codes the tokens of any model, container.py is the file, blocks.py what its blocks are made of,
+streams.py the way of all bytes through them.
+"""
+
+from chainrule.tasks.compression.blocks import ByteBlocks, ByteCoder, Promise, TokenBlocks
+from chainrule.tasks.compression.coder import Coded, decode, encode, frequencies
+from chainrule.tasks.compression.container import Details, Reader, Source, Target, Writer
+from chainrule.tasks.compression.streams import read_stream, write_stream
+
+__all__ = [
+    "ByteBlocks",
+    "ByteCoder",
+    "Coded",
+    "Details",
+    "Promise",
+    "Reader",
+    "Source",
+    "Target",
+    "TokenBlocks",
+    "Writer",
+    "decode",
+    "encode",
+    "frequencies",
+    "read_stream",
+    "write_stream",
+]
