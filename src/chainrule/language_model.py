@@ -6,8 +6,9 @@ lm = LanguageModel.fit(text, model="lstm");  lm.perplexity(other);  lm.generate(
 import contextlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial, reduce
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -24,9 +25,11 @@ from chainrule.data.tokenizers import restore_tokenizer
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, plain, size, unpack
+from chainrule.models.mixture import LinearMixture, best_weights
 from chainrule.models.recurrent import RecurrentModel
 from chainrule.recipes import Recipe, check_device, evaluate_part, fit, world_size
-from chainrule.recipes.card import CARD, fitted_card, imported_card
+from chainrule.recipes.adaptive import kinds_of
+from chainrule.recipes.card import CARD, fitted_card, imported_card, mixture_card
 from chainrule.recipes.online import online as online_form
 from chainrule.recipes.online import primed
 from chainrule.tasks.evaluation import LN2, LN10, Evaluation, surprisal
@@ -137,8 +140,7 @@ class LanguageModel:
         part = Part(self.codec.prepare(text), self.codec.encode(text))
         if not len(part.ids):
             raise InputError("text: expected at least one token, got none")
-        report = evaluate_part(self._reader(online), part, self.codec, progress).report
-        return replace(report, online=online)
+        return evaluate_part(self._reader(online), part, self.codec, progress).report
 
     def perplexity(self, text: str, *, online: bool = False) -> float:
         """Per token; online: see `evaluate`.
@@ -203,6 +205,45 @@ class LanguageModel:
         return replace(self, model=model, card=card)
 
     @classmethod
+    def mixed(
+        cls, models: Sequence["LanguageModel"], valid: str, *, test: str = "", progress: Tell | None = None
+    ) -> "LanguageModel":
+        """Models of one vocabulary as a linear mixture, weighed on a text that none of them was trained on.
+
+        test: another one, for its held-out figures. A second model gets the vocabulary of a first one with
+        `codec=first.codec` in `fit`. Raises InputError for models of two vocabularies, for one whose scores
+        are no probabilities, and for a text without a token.
+        """
+        if len(models) < 2:
+            raise InputError(f"mixture: expected at least two models, got {len(models)}")
+        first, rounds = models[0], len(models) + bool(test)
+        for number, lm in enumerate(models, 1):
+            if lm.codec != first.codec:
+                raise InputError(
+                    f"model {number}: expected the tokens and the vocabulary of model 1, got others"
+                )
+            if not getattr(lm.model, "normalised", True):
+                raise InputError(f"model {number}: expected probabilities, got scores that only rank")
+        parts = {"train": "", "valid": valid, "test": test}
+        split = {name: Part(first.codec.prepare(t), first.codec.encode(t)) for name, t in parts.items()}
+
+        def tell(at: int, done: float) -> None:
+            if progress:
+                progress((at + done) / rounds)
+
+        ids = split["valid"].ids
+        nats = [surprisal(lm.model, ids, progress=partial(tell, at)) for at, lm in enumerate(models)]
+        weights = best_weights(-np.stack(nats))
+        made = LinearMixture(tuple(lm.model for lm in models), weights[None])
+        last = partial(tell, len(models))
+        held_out = evaluate_part(made, split["test"], first.codec, last).report if test else None
+        fingerprint = reduce(Fingerprint.joined, (lm.fingerprint for lm in models))
+        card = mixture_card(
+            [lm.card for lm in models], weights.tolist(), split, held_out, fingerprint.share(test)
+        )
+        return cls(made, first.codec, card, fingerprint)
+
+    @classmethod
     def imported(
         cls,
         model: TokenModel[Any],
@@ -246,7 +287,7 @@ class LanguageModel:
         choose = Sampler(how, np.random.default_rng(seed))
         ids: list[int] = start.tolist()
         if online:
-            told = speak(*primed(self.model, start[None]), length, choose)
+            told = speak(*primed(self.model, start[None], kinds_of(self.codec)), length, choose)
         else:
             told = generate(self.model, start[None], length, choose)
         for step, tokens in enumerate(told, 1):
@@ -316,7 +357,7 @@ class LanguageModel:
         return to_onnx(model, form, {"chainrule": version("chainrule"), **known, "tokens": vocabulary.tokens})
 
     def _reader(self, online: bool) -> TokenModel[Any]:
-        return online_form(self.model) if online else self.model
+        return online_form(self.model, kinds_of(self.codec)) if online else self.model
 
     def _prompt(self, prompt: str) -> Integer[np.ndarray, " T"]:
         self._warn_unknown(prompt)

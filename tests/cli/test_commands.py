@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import Run
 
 LADDER = ("uniform", "unigram", "bigram", "add-", "Witten-Bell", "window MLP", "RNN", "GRU", "LSTM")
+BEYOND = ("", "context mixing", "all three")  # a mixture has the names of its members
 
 
 def test_compare_prints_the_ladder_and_writes_a_report(run: Run, text_file: Path, tmp_path: Path) -> None:
@@ -16,8 +17,12 @@ def test_compare_prints_the_ladder_and_writes_a_report(run: Run, text_file: Path
     assert done.code == 0, done.err
     lines = done.out.splitlines()
     rows = [line for line in lines if line.startswith("│")]
-    assert len(rows) == len(LADDER)
-    assert all(row.split("│")[1].strip().startswith(name) for row, name in zip(rows, LADDER, strict=True))
+    names = [row.split("│")[1].strip() for row in rows]
+    assert all(map(str.startswith, names, (*LADDER, *BEYOND)))
+    assert len(names) == len((*LADDER, *BEYOND))
+    assert (
+        done.out.index(" + ") < done.out.index("online: each token was scored") < done.out.index("all three")
+    )
     assert "training perplexity is of the first 800 training tokens" in done.err
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     HTMLParser().feed(page)
@@ -32,9 +37,9 @@ def test_compare_in_json_holds_what_the_table_does(run: Run, text_file: Path, tm
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert found["seed"] == 3
-    assert [row["model"].startswith(name) for row, name in zip(found["rows"], LADDER, strict=True)] == [
-        True
-    ] * 9
+    names = [row["model"] for row in found["rows"]]
+    assert all(map(str.startswith, names, (*LADDER, *BEYOND)))
+    assert [row["held_out"]["online"] for row in found["rows"]] == [False] * 10 + [True] * 2
     uniform = found["rows"][0]
     assert uniform["held_out"]["perplexity"] == pytest.approx(len(set(text_file.read_text()[:6480])) + 1)
     assert uniform["difference"] is None

@@ -1,21 +1,15 @@
-"""Context mixing as a token model: the laws, histories that fork, and a second opinion."""
+"""Context mixing as a token model: the laws, histories that fork, and what it has read before."""
 
 import copy
 
 import numpy as np
 import pytest
 
-from chainrule.core import InputError, join_rows, take_rows
+from chainrule.core import FileFormatError, InputError, join_rows, take_rows
 from chainrule.models.contexts import ByteMixing, ContextMixing
-from chainrule.models.ngram import NgramModel, WittenBell, count_ngrams
-from chainrule.models.uniform import Uniform
 from chainrule.testing import check_token_model
 
 SMALL = 10  # bits of the table
-
-
-def bigram(ids: np.ndarray, vocab: int) -> NgramModel:
-    return NgramModel(count_ngrams([ids], vocab, 2), WittenBell())
 
 
 @pytest.mark.parametrize("vocab", [1, 2, 28, 300])
@@ -23,9 +17,8 @@ def test_the_laws_hold(vocab: int) -> None:
     check_token_model(ContextMixing(vocab, table_bits=SMALL))
 
 
-def test_the_laws_hold_with_another_model_inside() -> None:
-    counted = bigram(np.tile(np.arange(5), 20), 5)
-    check_token_model(ContextMixing(5, other=counted, table_bits=SMALL))
+def test_the_laws_hold_for_one_that_has_read() -> None:
+    check_token_model(ContextMixing(5, read=np.tile(np.arange(5), 20), table_bits=SMALL))
 
 
 def test_it_learns_what_repeats_and_starts_afresh() -> None:
@@ -59,30 +52,48 @@ def test_rows_that_share_a_past_part_ways() -> None:
         assert np.array_equal(model.predict(after)[row], model.predict(alone)[0])
 
 
-def test_a_second_opinion_that_is_right_is_believed() -> None:
+@pytest.mark.parametrize("piece", [7, 1 << 18])
+def test_what_it_has_read_comes_before_every_text(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chainrule.models.contexts.model.PIECE", piece)
     rng = np.random.default_rng(0)
-    ids = np.cumsum(rng.integers(1, 3, 600)) % 7  # one of two next ids, which nothing tells apart
-    counted = bigram(np.cumsum(rng.integers(1, 3, 5000)) % 7, 7)
+    before, text = rng.integers(0, 6, 50), rng.integers(0, 6, 20)
+    plain, told = ContextMixing(6, table_bits=SMALL), ContextMixing(6, read=before, table_bits=SMALL)
+    whole, _ = plain.score(plain.start(1), np.concatenate([before, text])[None])
+    after, _ = told.score(told.start(1), text[None])
+    assert np.array_equal(after[0], whole[0, 50:])
+    again, _ = told.score(told.start(2), np.stack([text, text[::-1]]))
+    assert np.array_equal(again[0], after[0])
 
-    def nats(model: ContextMixing) -> float:
-        return float(-model.score(model.start(1), ids[None])[0].mean())
 
-    alone, told = (
-        nats(ContextMixing(7, table_bits=SMALL)),
-        nats(ContextMixing(7, other=counted, table_bits=SMALL)),
-    )
-    assert np.log(2) <= told < alone < np.log(7)
+def test_it_is_stored_as_what_it_has_read() -> None:
+    kinds = np.array([4, 4, 0], np.uint32)
+    told = ContextMixing(3, kinds, np.array([0, 2, 1, 0]), table_bits=SMALL)
+    again = ContextMixing.from_arrays(*told.to_arrays())
+    assert np.array_equal(again.predict(again.start(1)), told.predict(told.start(1)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "arrays"),
+    [
+        ({}, {"read": np.array([0, 3], np.int32)}),
+        ({}, {"read": np.array([-1], np.int32)}),
+        ({}, {"read": np.array([0.0])}),
+        ({}, {"kinds": np.zeros(2, np.uint32)}),
+        ({}, {"kinds": np.full(3, 1 << 31, np.uint32)}),
+        ({"table_bits": 40}, {}),
+        ({"table_bits": -1}, {}),
+    ],
+)
+def test_a_strangers_arrays_are_looked_at(settings: dict[str, int], arrays: dict[str, np.ndarray]) -> None:
+    made, own = ContextMixing(3, read=np.array([0, 1]), table_bits=SMALL).to_arrays()
+    with pytest.raises(FileFormatError, match="expected kinds of ids"):
+        ContextMixing.from_arrays({**made, **settings}, {**own, **arrays})
 
 
 @pytest.mark.parametrize("vocab", [0, 65537])
 def test_a_vocabulary_that_does_not_fit_is_refused(vocab: int) -> None:
     with pytest.raises(InputError, match=r"expected 1\.\.65536 ids, got"):
         ContextMixing(vocab)
-
-
-def test_models_of_two_vocabularies_are_refused() -> None:
-    with pytest.raises(InputError, match="one vocabulary, got sizes 5, 6"):
-        ContextMixing(5, other=Uniform(6))
 
 
 def test_bytes_learned_elsewhere_are_known() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli import compare, compress, corpora, count, export, inspect, models, ngram, train
+from chainrule.cli import compare, compress, corpora, count, export, inspect, mix, models, ngram, train
 from chainrule.cli.console import note, problem
 from chainrule.core import ChainruleError, InputError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("compare")(compare.compare)
 app.command("train")(train.train)
+app.command("mix")(mix.mix)
 app.command("evaluate")(models.evaluate)
 app.command("generate")(models.generate)
 app.command("score")(models.score)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.cli.console import (
+    LEARNED,
     Tell,
     bar,
     err,
@@ -100,13 +101,22 @@ def compare(
             }
         )
     else:
-        out().print(table(rows, wide=out().width >= FULL_WIDTH))
+        static, online = apart(rows)
+        out().print(table(static, wide=out().width >= FULL_WIDTH))
+        if online:
+            out().print(LEARNED, style="bold")
+            out().print(table(online, wide=out().width >= FULL_WIDTH))
         for line in notes(rows, overlap):
             note(line)
         _print_samples(rows)
     if path is not None:
         write_text(path, _html(rows, loaded, data, settings, overlap))
         err().print(f"report: {path}", soft_wrap=True, markup=False)
+
+
+def apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Those of models that stay as they were trained, and those of models that learn as they read."""
+    return [row for row in rows if not row.held_out.online], [row for row in rows if row.held_out.online]
 
 
 def table(rows: list[Row], *, wide: bool = True) -> Table:
@@ -129,7 +139,7 @@ def table(rows: list[Row], *, wide: bool = True) -> Table:
         costs = [
             f"{size:,} {row.fitted.unit}" if size else "0",
             f"{row.seconds:.1f} s",
-            f"{row.tokens_per_second:,.0f}" if size else "",
+            f"{row.tokens_per_second:,.0f}" if size and row.fitted.tokens else "",
         ]
         interval = "" if gap is None else f"{gap.mean:+.3f}  [{gap.low:+.3f}, {gap.high:+.3f}]"
         short = "" if gap is None else f"{gap.mean:+.3f}\N{PLUS-MINUS SIGN}{(gap.high - gap.low) / 2:.3f}"
@@ -212,11 +222,13 @@ def _html(
             fits[n] = fit_zipf(frequency)
         except InputError:
             continue
+    static, online = apart(rows)
     codec, space = data.codec, " " if data.codec.tokenizer.loses else ""
     shown = codec.tokenizer.split(data.test.text)[:600]  # as they stand in the text, also where unknown
     tokens = [codec.tokenizer.join([token]) + space for token in shown]
     return comparison_report(
-        rows,
+        static,
+        online=online,
         title=f"chainrule compare {loaded.name}",
         source=loaded.source,
         split=_split(data),

@@ -22,6 +22,9 @@ ROOMY = 120  # columns of a terminal in which a bar has room beside its figures
 WIDE = 180  # columns where the output is no terminal and so has no width of its own
 
 
+LEARNED = "online: each token was scored, then learned"  # over figures of a model that learned as it read
+
+
 def out() -> Console:
     """Standard output, for results."""
     return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, emoji=False)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from chainrule.cli.console import out, print_json
 from chainrule.language_model import LanguageModel, load
-from chainrule.recipes import COUNTED, Recipe
+from chainrule.recipes import COUNTED, NETWORKS, Recipe
 from chainrule.report import number
 
 OFF = frozenset(  # options that go without saying when they are not used
@@ -51,11 +51,13 @@ def card_table(lm: LanguageModel) -> Table:
     card = cast(dict[str, Any], lm.card)
     kind = card["recipe"]["kind"]
     other = {"layers"} if kind == "window" else {"window"}
-    used = {"kind"} | (COUNT_SETTINGS if kind in COUNTED else NETWORK_SETTINGS - other)
+    used = (
+        COUNT_SETTINGS if kind in COUNTED else NETWORK_SETTINGS - other if kind in NETWORKS else {"weights"}
+    )
     recipe = {
         name: value
         for name, value in card["recipe"].items()
-        if name in used and value not in (None, (), [], "scratch") and (value or name not in OFF)
+        if name in {"kind", *used} and value not in (None, (), [], "scratch") and (value or name not in OFF)
     }
     made = Table(show_header=False, box=None)
     made.add_column(style="bold")
@@ -70,10 +72,14 @@ def card_table(lm: LanguageModel) -> Table:
     line("size", f"{count:,} {unit}")
     line("tokens", f"{lm.codec.tokenizer.name}, vocabulary {lm.codec.vocab_size:,}")
     line("corpus", card["corpus"])
-    line("split", ", ".join(f"{name} {part['tokens']:,}" for name, part in card["split"].items()))
+    parts = ((name, card["split"][name]["tokens"]) for name in ("train", "valid", "test"))
+    line("split", ", ".join(f"{name} {tokens:,}" for name, tokens in parts))
     for d in card.get("discounts", []):
         line(f"discounts, order {d['order']}", f"{d['one']:.4f}, {d['two']:.4f}, {d['more']:.4f}")
-    line("recipe", ", ".join(f"{name} {value}" for name, value in recipe.items() if name != "kind"))
+    if len(recipe) > 1:
+        line("recipe", ", ".join(f"{name} {value}" for name, value in recipe.items() if name != "kind"))
+    for member in card.get("members", []):
+        line("of it", f"{member['weight']:.4f} {member['recipe']['kind']} ({member['corpus']})")
     if card["training"]:
         log = card["training"]["log"]
         epochs = f", {log[-1]['epoch']:.1f} epochs" if log else ""
@@ -87,6 +93,7 @@ def card_table(lm: LanguageModel) -> Table:
 def figures(report: dict[str, Any]) -> str:
     """An evaluation in one line; figures that do not pay for every byte say so."""
     lost = [
+        *(["online"] if report.get("online") else []),
         *([f"without {report['loses']}"] if report["loses"] else []),
         *([f"{report['unknown']:,} unknown, scored as one symbol"] if report["unknown"] else []),
     ]

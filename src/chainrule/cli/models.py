@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from chainrule.cli.console import bar, note, out, print_json, read_corpus
+from chainrule.cli.console import LEARNED, bar, note, out, print_json, read_corpus
 from chainrule.core import InputError
 from chainrule.data.overlap import TRAINED_ON
 from chainrule.language_model import LanguageModel, TokenSurprisal, load
@@ -20,7 +20,6 @@ ModelFile = Annotated[Path, typer.Argument(help="A model file, as `train` writes
 TextName = Annotated[str, typer.Argument(help="A corpus by name, a file, a folder, or -.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of text.")]
 SHADES = ((2, "none"), (5, "yellow"), (8, "dark_orange"), (float("inf"), "bold red"))  # up to so many bits
-LEARNED = "online: each token was scored, then learned"  # over figures of a model that learned as it read
 LISTED = 400  # tokens that are listed one by one
 Engine = Annotated[str, typer.Option(help=f"What computes a recurrent network: {', '.join(ENGINES)}.")]
 Device = Annotated[

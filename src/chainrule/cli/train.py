@@ -31,6 +31,7 @@ from chainrule.recipes import (
     COUNTED,
     ENGINES,
     KINDS,
+    NETWORKS,
     OPTIMIZERS,
     SCHEDULES,
     SMOOTHINGS,
@@ -239,9 +240,9 @@ def _files(
     output(out_file, force=force)
     if out_file.exists() and os.path.exists(corpus) and out_file.samefile(corpus):
         raise InputError(f"{out_file}: expected another file to write than the corpus itself")
-    if model in COUNTED:
+    if model not in NETWORKS:
         if resume:
-            raise InputError(f"--resume: expected a network, got {model}, which is counted at once")
+            raise InputError(f"--resume: expected a network, got {model}, which is made at once")
         return RunFiles()
     checkpoint = _checkpoint(out_file)
     if checkpoint.exists() and not (resume or force):

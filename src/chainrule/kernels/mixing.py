@@ -17,7 +17,7 @@ Shape letters: N symbols, V vocabulary, D bits of a symbol.
 from ctypes import c_int64
 
 import numpy as np
-from jaxtyping import Int16, Int32, Integer, UInt8, UInt32
+from jaxtyping import Int32, Integer, UInt8, UInt32
 
 from chainrule.kernels import mixing_python
 from chainrule.kernels.native import call_simd, library
@@ -63,30 +63,25 @@ def depth(mix: Mix) -> int:
     return int(mixing_python.fields(mix)["depth"])
 
 
-def learn(
-    mix: Mix, symbols: Integer[Array, " N"], outside: Int16[Array, " nodes"] | None = None
-) -> Int32[Array, "N D"]:
-    """Read symbols, learn them, and tell the probability, of 65536, of each of their bits; 0: no choice.
-
-    outside: of another model, at every node of the tree, 256 stretch(p); then a single symbol.
-    """
+def learn(mix: Mix, symbols: Integer[Array, " N"]) -> Int32[Array, "N D"]:
+    """Read symbols, learn them, and tell the probability, of 65536, of each of their bits; 0: no choice."""
     ids = np.ascontiguousarray(symbols, np.int32)
     probs = np.empty((len(ids), depth(mix)), np.int32)
     if library() is None:
-        mixing_python.learn(mix, ids, outside, probs)
+        mixing_python.learn(mix, ids, probs)
     else:
-        call_simd("mixing_learn", mix, ids, len(ids), outside, probs)
+        call_simd("mixing_learn", mix, ids, len(ids), probs)
     return probs
 
 
-def predict(mix: Mix, outside: Int16[Array, " nodes"] | None = None) -> Int32[Array, " nodes"]:
+def predict(mix: Mix) -> Int32[Array, " nodes"]:
     """The probability, of 65536, that the next bit is 1, at each node of the tree: node 1 is the root, node n
     has the children 2 n and 2 n + 1."""
     probs = np.zeros(1 << depth(mix), np.int32)
     if library() is None:
-        mixing_python.predict(mix, outside, probs)
+        mixing_python.predict(mix, probs)
     else:
-        call_simd("mixing_predict", mix, outside, probs)
+        call_simd("mixing_predict", mix, probs)
     return probs
 
 

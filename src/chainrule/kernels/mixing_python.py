@@ -197,7 +197,7 @@ class Symbol:
                     table[place] = bucket
                     table[place]["check"] = check
 
-    def predict(self, node: int, at: int, outside: int) -> Bit:
+    def predict(self, node: int, at: int) -> Bit:
         """The bit at a node of depth `at`."""
         m, stretch, low_bits = self.m, self.m["stretch"], at & 3
         place = (node & (1 << low_bits) - 1) + (1 << low_bits) - 1
@@ -229,7 +229,7 @@ class Symbol:
         last, before, third = (_small(m, _back(m, n)) for n in (1, 2, 3))
         top = node if node < 256 else mixed(node) >> 24
         p = int(m["order1"][last * 256 + top]) >> 16
-        inputs[own + 2 : own + 6] = stretch[p >> 4], p - ONE // 2 >> 5, 256, outside
+        inputs[own + 2 : own + 5] = stretch[p >> 4], p - ONE // 2 >> 5, 256
         picked = (
             top,
             length * 256 + top,
@@ -359,7 +359,7 @@ def both(m: Any, node: int, at: int) -> bool:
     return ((node << 1 | 1) << depth - 1 - at) - (1 << depth) < int(m["vocab_size"])
 
 
-def walk(mix: Array, choose: Callable[[int, int], int], outside: Array | None) -> tuple[int, list[int]]:
+def walk(mix: Array, choose: Callable[[int, int], int]) -> tuple[int, list[int]]:
     """One symbol, bit by bit: choose(probability of 1, depth) -> bit. Also the probabilities of its bits."""
     s = Symbol(mix)
     m, node, taught = s.m, 1, list[tuple[Bit, int]]()
@@ -369,7 +369,7 @@ def walk(mix: Array, choose: Callable[[int, int], int], outside: Array | None) -
             s.look_up(node)
         bit, probability = 0, 0
         if both(m, node, at):
-            b = s.predict(node, at, 0 if outside is None else int(outside[node]))
+            b = s.predict(node, at)
             bit = choose(b.probability, at)
             probability = b.probability if bit else ONE - b.probability
             taught.append((b, bit))
@@ -382,7 +382,7 @@ def walk(mix: Array, choose: Callable[[int, int], int], outside: Array | None) -
     return node - (1 << depth), probs
 
 
-def learn(mix: Array, ids: Array, outside: Array | None, probs: Array) -> None:
+def learn(mix: Array, ids: Array, probs: Array) -> None:
     """See `mixing.learn`."""
     depth = int(fields(mix)["depth"])
     for t, symbol in enumerate(ids.tolist()):
@@ -391,10 +391,10 @@ def learn(mix: Array, ids: Array, outside: Array | None, probs: Array) -> None:
             del one
             return symbol >> depth - 1 - at & 1
 
-        probs[t] = walk(mix, known, outside)[1]
+        probs[t] = walk(mix, known)[1]
 
 
-def predict(mix: Array, outside: Array | None, probs: Array) -> None:
+def predict(mix: Array, probs: Array) -> None:
     """See `mixing.predict`."""
     m = fields(mix)
     for root_at in range(0, int(m["depth"]), 4):
@@ -405,8 +405,7 @@ def predict(mix: Array, outside: Array | None, probs: Array) -> None:
             for at in range(root_at, min(root_at + 4, int(m["depth"]))):
                 for node in range(root << at - root_at, root + 1 << at - root_at):
                     if both(m, node, at):
-                        given = 0 if outside is None else int(outside[node])
-                        probs[node] = s.predict(node, at, given).probability
+                        probs[node] = s.predict(node, at).probability
 
 
 def encode(mix: Array, data: bytes) -> bytes:
@@ -419,7 +418,7 @@ def encode(mix: Array, data: bytes) -> bytes:
             out.extend(interval.narrow(interval.middle(one), bit))
             return bit
 
-        walk(mix, choose, None)
+        walk(mix, choose)
     for size in range(1, 9) if interval.low else ():  # as few bytes as name a number in it, 0 after them
         rest = LAST >> 8 * size
         number = interval.low + rest & ~rest
@@ -441,4 +440,4 @@ def decode(mix: Array, payload: bytes, count: int) -> bytes:
             code = code << 8 & LAST | next(rest, 0)
         return bit
 
-    return bytes(walk(mix, choose, None)[0] for _ in range(count))
+    return bytes(walk(mix, choose)[0] for _ in range(count))

@@ -5,7 +5,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from chainrule.core import FileFormatError, InputError, TokenModel
+from chainrule.models.contexts import ContextMixing
+from chainrule.models.mixture import LinearMixture, LogisticMixture, OnlineMixture, one_set
 from chainrule.models.ngram import BackoffModel, NgramModel
+from chainrule.models.online import ContinuousCache, DynamicEvaluation
 from chainrule.models.recurrent import RecurrentModel
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowModel
@@ -39,6 +42,17 @@ def pack(model: TokenModel[Any]) -> tuple[str, dict[str, Any], dict[str, Array]]
             return "window", *model.to_arrays()
         case RecurrentModel():
             return "recurrent", *model.to_arrays()
+        case ContextMixing(read=read) if read is not None:
+            return "contexts", *model.to_arrays()
+        case LinearMixture(bucket=bucket) if bucket is one_set:
+            members = [pack(member) for member in model.models]
+            arrays = {f"{k}.{name}": a for k, (_, _, own) in enumerate(members) for name, a in own.items()}
+            named = [{"family": family, "settings": settings} for family, settings, _ in members]
+            return "mixture", {"members": named}, {**arrays, "weights": model.weights}
+        case LinearMixture():
+            raise InputError(
+                "save: expected a mixture of one set of weights, got one that picks among several"
+            )
         case _:
             raise InputError(f"save: expected a model of chainrule, got {type(model).__name__}")
 
@@ -57,12 +71,31 @@ def unpack(family: str, settings: dict[str, Any], arrays: dict[str, Array]) -> T
                 return WindowModel.from_arrays(settings, arrays)
             case "recurrent":
                 return RecurrentModel.from_arrays(settings, arrays)
+            case "contexts":
+                return ContextMixing.from_arrays(settings, arrays)
+            case "mixture":
+                return _mixture(settings["members"], arrays)
             case _:
                 raise FileFormatError(f"model family: expected one of this version, got {family!r}")
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(f"{family} model: its settings are damaged ({error})") from error
+
+
+def _mixture(members: list[dict[str, Any]], arrays: dict[str, Array]) -> LinearMixture:
+    models = [
+        unpack(
+            member["family"],
+            member["settings"],
+            {name.removeprefix(f"{k}."): a for name, a in arrays.items() if name.startswith(f"{k}.")},
+        )
+        for k, member in enumerate(members)
+    ]
+    weights = arrays["weights"]
+    if weights.dtype != np.float64 or weights.shape != (1, len(models)):
+        raise FileFormatError(f"mixture: expected {len(models)} weights, got {weights.dtype} {weights.shape}")
+    return LinearMixture(tuple(models), weights)
 
 
 def describe_state(model: TokenModel[Any]) -> str:
@@ -78,12 +111,19 @@ def describe_state(model: TokenModel[Any]) -> str:
             vectors = 2 if arch.cell.name == "lstm" else 1
             numbers = arch.layers * arch.hidden * vectors
             return f"a vector of {numbers}"
+        case ContextMixing():
+            return "all that was read"
+        case DynamicEvaluation() | ContinuousCache():
+            return f"{describe_state(model.model)}, and its weights"
+        case LinearMixture(models=members) | OnlineMixture(models=members) | LogisticMixture(models=members):
+            return f"those of {len(members)} models"
         case _:
             return "nothing"
 
 
 def size(model: TokenModel[Any]) -> tuple[int, str]:
-    """How many numbers the model holds, and what they are: stored n-grams or parameters."""
+    """How many numbers the model holds, and what they are: stored n-grams, parameters,
+    tokens that were read."""
     model = plain(model)
     match model:
         case NgramModel(counts=counts):
@@ -92,5 +132,11 @@ def size(model: TokenModel[Any]) -> tuple[int, str]:
             return sum(ngrams), "n-grams"
         case WindowModel(parameters=parameters) | RecurrentModel(parameters=parameters):
             return sum(array.size for array in parameters.values()), "parameters"
+        case ContextMixing(read=read):
+            return 0 if read is None else len(read), "tokens"
+        case DynamicEvaluation() | ContinuousCache():
+            return size(model.model)
+        case LinearMixture(models=members) | OnlineMixture(models=members) | LogisticMixture(models=members):
+            return sum(size(member)[0] for member in members), "numbers"
         case _:
             return 0, "parameters"

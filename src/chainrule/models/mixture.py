@@ -69,14 +69,7 @@ class LinearMixture(TokenModel[States]):
 
     def __post_init__(self) -> None:
         check_members(self.models)
-        sums = self.weights.sum(axis=1)
-        if self.weights.shape[1] != len(self.models) or not (
-            len(sums) and (self.weights >= 0).all() and np.allclose(sums, 1)
-        ):
-            raise InputError(
-                f"weights: expected sets of {len(self.models)}, none below 0, that sum to 1; got "
-                f"{self.weights.tolist()}"
-            )
+        check_weights(self.weights, len(self.models))
 
     @classmethod
     def fit(
@@ -132,26 +125,34 @@ class Learned(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class OnlineMixture(TokenModel[Learned]):
-    """A linear mixture whose weights follow what was read, from even ones.
+    """A linear mixture whose weights follow what was read.
 
-    rate: how far they move towards what the last token says, at least; the first n tokens count alike.
+    rate: how far they move towards what the last token says, at least; the first n tokens count alike. first:
+    the weights that every set begins with, as if they had long been learned; even ones where it is left out.
     """
 
     models: Members
     rate: float = 0.002
     bucket: Bucket = one_set
     sets: int = 1
+    first: Float64[Array, " K"] | None = None
 
     def __post_init__(self) -> None:
         check_members(self.models)
         _check_learning(self.rate, self.sets)
+        if self.first is not None:
+            check_weights(self.first[None], len(self.models))
 
     @property
     def vocab_size(self) -> int:
         return self.models[0].vocab_size
 
     def start(self, batch: int) -> Learned:
-        return _unlearned(self.models, batch, self.sets, 1 / len(self.models))
+        begin = _unlearned(self.models, batch, self.sets, 1 / len(self.models))
+        if self.first is None:
+            return begin
+        weights = np.broadcast_to(self.first, begin.weights.shape)
+        return begin._replace(weights=weights, seen=begin.seen + round(1 / self.rate))
 
     def predict(self, state: Learned) -> Float64[Array, "B V"]:
         weights = state.weights[np.arange(len(state.weights)), self.bucket(state.own)]
@@ -236,6 +237,16 @@ def check_members(models: Sequence[TokenModel[Any]]) -> None:
     if len(set(sizes)) > 1:
         raise InputError(
             f"mixture: expected models of one vocabulary, got sizes {', '.join(map(str, sizes))}"
+        )
+
+
+def check_weights(weights: Float64[Array, "S K"], members: int) -> None:
+    """Raises InputError unless there are sets of one weight a member, none below 0, that sum to 1."""
+    sums = weights.sum(axis=1)
+    whole = weights.shape[1] == members and len(sums) and (weights >= 0).all() and np.allclose(sums, 1)
+    if not whole:
+        raise InputError(
+            f"weights: expected sets of {members}, none below 0, that sum to 1; got {weights.tolist()}"
         )
 
 

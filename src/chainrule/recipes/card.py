@@ -1,5 +1,6 @@
 """What a file says of its model besides the numbers: where it came from and how good it was, as JSON."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -12,14 +13,15 @@ CARD = {"chainrule", "corpus", "recipe", "split", "held_out", "overlap", "traini
 Card = dict[str, Any]
 
 
+def extent(part: Part) -> dict[str, int]:
+    """How long a part is."""
+    return {"characters": len(part.text), "tokens": len(part.ids)}
+
+
 def fitted_card(
     name: str, data: Dataset, fitted: FitResult, held_out: Evaluation | None, overlap: float | None
 ) -> Card:
     """Of a model that was fitted here."""
-
-    def extent(part: Part) -> dict[str, int]:
-        return {"characters": len(part.text), "tokens": len(part.ids)}
-
     training = fitted.training
     return {
         "chainrule": version("chainrule"),
@@ -36,6 +38,36 @@ def fitted_card(
             "seconds": training.seconds,
             "log": [{k: finite_or_name(v) for k, v in point._asdict().items()} for point in training.history],
         },
+    }
+
+
+def mixture_card(
+    cards: Sequence[Mapping[str, Any]],
+    weights: Sequence[float],
+    split: Mapping[str, Part],
+    held_out: Evaluation | None,
+    overlap: float | None,
+) -> Card:
+    """Of a mixture of models that have cards. split: the parts that weights and figures are of."""
+    members = [
+        {
+            "weight": weight,
+            "recipe": card["recipe"],
+            "corpus": card["corpus"],
+            "members": card.get("members", []),
+        }
+        for weight, card in zip(weights, cards, strict=True)
+    ]
+    return {
+        **dict.fromkeys(CARD, None),
+        "chainrule": version("chainrule"),
+        "corpus": ", ".join(dict.fromkeys(str(card["corpus"]) for card in cards)),
+        "recipe": {"kind": "mixture"},
+        "split": {name: extent(part) for name, part in split.items()},
+        "held_out": None if held_out is None else held_out.as_dict(),
+        "overlap": overlap,
+        "discounts": [],
+        "members": members,
     }
 
 

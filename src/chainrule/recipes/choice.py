@@ -11,7 +11,10 @@ from typing import NamedTuple
 SHORT = 60.0  # seconds: a run below it wants many small steps, and a higher rate (docs/LOG.md, 2026-11-24)
 RATES_SHORT = {"window": 8e-3, "rnn": 4e-3, "gru": 8e-3, "lstm": 1.5e-2, "mingru": 8e-3, "minlstm": 8e-3}
 RATES = {"rnn": 4e-3, "lstm": 1e-2}
-RATE = 4e-3  # of the others
+RATE = (
+    4e-3  # of the others, and of a large text: a higher one came to diverge there (docs/LOG.md, 2026-11-25)
+)
+LARGE = 4_000_000  # tokens
 ENDLESS = 10_000  # epochs, where it is the time that is limited
 ONE_HOT = 256  # tokens of the largest vocabulary that is read one-hot
 LARGE_VOCABULARY = 12_000  # tokens from which the softmax is adaptive
@@ -68,7 +71,8 @@ def choose(
         batch=32,
         steps=128 if units > 256 else 64,
         epochs=usual if seconds is None else ENDLESS,
-        rate=RATES.get(kind, RATE) * (0.5 if kind == "rnn" and units > 256 else 1.0),
+        rate=(RATE if tokens >= LARGE and kind == "lstm" else RATES.get(kind, RATE))
+        * (0.5 if kind == "rnn" and units > 256 else 1.0),
         why=", ".join(why),
     )
 
@@ -77,9 +81,9 @@ def _by_size(tokens: int) -> tuple[int, int, str]:
     """Units, epochs, and why, where time is no matter."""
     if tokens < 500_000:
         return 256, 30, "too few for more units"
-    if tokens < 4_000_000:
+    if tokens < LARGE:
         return 512, 20, "enough for 512 units"
-    return 512, 5, "so many that few passes suffice"
+    return 512, 3, "so many that few passes suffice"
 
 
 def _small(tokens: int, embedding: int, seconds: float | None, kind: str) -> Choice:

@@ -1,6 +1,7 @@
-"""The ladder of models that `compare` climbs, from guessing to long short-term memory."""
+"""The ladder of models that `compare` climbs, from guessing to long short-term memory, and beyond."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -11,16 +12,23 @@ from chainrule.core import InputError, TokenModel
 from chainrule.data.codec import Codec
 from chainrule.data.dataset import Dataset, Part
 from chainrule.data.partition import check_length
+from chainrule.kernels.mixing import LARGEST
 from chainrule.models.archive import describe_state, size
+from chainrule.models.contexts import ContextMixing
+from chainrule.models.mixture import LinearMixture
 from chainrule.models.ngram import BackoffModel, NgramModel
+from chainrule.models.recurrent import RecurrentModel
 from chainrule.recipes.fitting import fit
 from chainrule.recipes.networks import affordable, filled
-from chainrule.recipes.recipe import COUNTED, Recipe
+from chainrule.recipes.online import learning, learns
+from chainrule.recipes.recipe import ADAPTIVE, NETWORKS, Recipe
 from chainrule.tasks.comparison import Candidate, CurvePoint, Fitted, Row, Scored, compare
 from chainrule.tasks.evaluation import TextCounts, evaluate, surprisal
 from chainrule.tasks.generation import Sampler, Sampling, generate
 
 Tell = Callable[[float], None]
+CHOOSING = 50_000  # validation tokens that weights and the members of a mixture are chosen on
+WEIGHING = 20_000  # those that they are where the members learn
 NAMES = {
     "witten-bell": "Witten-Bell",
     "absolute": "absolute-discounting",
@@ -50,8 +58,49 @@ def ladder(data: Dataset, seed: int) -> list[Candidate]:
     ]
 
 
+def together(data: Dataset, made: Sequence[Fitted]) -> list[Candidate]:
+    """What follows the ladder: its best n-gram and its best recurrent network as one; and what learns while
+    it reads, context mixing and all three. made: the models before, as they come to be."""
+
+    def mixed(seconds: float, tell: Tell) -> Fitted:
+        del seconds
+        pair = best_pair(data, made)
+        models = tuple(fitted.model for fitted in pair)
+        model = LinearMixture.fit(models, data.valid.ids[:CHOOSING])
+        tell(1.0)
+        name = " + ".join(cast(str, fitted.name) for fitted in pair)
+        return Fitted(model, describe_state(model), *size(model), 0, name=name)
+
+    def adaptive(seconds: float, tell: Tell) -> Fitted:
+        return _fit_candidate(Recipe(ADAPTIVE), data, seconds, tell)
+
+    def everything(seconds: float, tell: Tell) -> Fitted:
+        del seconds
+        pair = best_pair(data, made)
+        context_mixing = next(fitted.model for fitted in made if isinstance(fitted.model, ContextMixing))
+        model = learning(tuple(fitted.model for fitted in pair), context_mixing, data.valid.ids[:WEIGHING])
+        tell(1.0)
+        return Fitted(model, describe_state(model), *size(model), 0, name="all three")
+
+    found = [Candidate("mixture", mixed)]
+    if data.codec.vocab_size <= LARGEST:
+        found += [Candidate("context mixing", adaptive), Candidate("all three", everything)]
+    return found
+
+
+def best_pair(data: Dataset, made: Sequence[Fitted]) -> tuple[Fitted, Fitted]:
+    """The n-gram model and the recurrent network that predict the validation text best."""
+    ids = data.valid.ids[:CHOOSING]
+    counted = [fitted for fitted in made if isinstance(fitted.model, NgramModel | BackoffModel)]
+    networks = [fitted for fitted in made if isinstance(fitted.model, RecurrentModel)]
+    return (
+        min(counted, key=lambda fitted: float(surprisal(fitted.model, ids).sum())),
+        min(networks, key=lambda fitted: min((point.valid for point in fitted.curve), default=math.inf)),
+    )
+
+
 def _fit_candidate(recipe: Recipe, data: Dataset, seconds: float, tell: Tell) -> Fitted:
-    timed = recipe.kind not in COUNTED
+    timed = recipe.kind in NETWORKS
     fitted = fit(
         replace(recipe, seconds=seconds) if timed else recipe, data, lambda progress: tell(progress.done)
     )
@@ -71,6 +120,17 @@ def _fit_candidate(recipe: Recipe, data: Dataset, seconds: float, tell: Tell) ->
     return Fitted(fitted.model, describe_state(fitted.model), count, unit, tokens, curve, name, note)
 
 
+def _kept(candidate: Candidate, made: list[Fitted]) -> Candidate:
+    """The candidate, whose model is added to `made` when it is fitted."""
+
+    def fitting(seconds: float, tell: Tell) -> Fitted:
+        fitted = candidate.fit(seconds, tell)
+        made.append(fitted._replace(name=fitted.name or candidate.name))
+        return fitted
+
+    return candidate._replace(fit=fitting)
+
+
 def evaluate_part(model: TokenModel[Any], part: Part, codec: Codec, progress: Tell | None = None) -> Scored:
     """The evaluation of a stretch of text that `codec` encoded, read as one row."""
     nats = surprisal(model, part.ids, progress=progress)
@@ -83,7 +143,7 @@ def evaluate_part(model: TokenModel[Any], part: Part, codec: Codec, progress: Te
         loses=codec.loses,
         unknown_id=codec.vocabulary.unknown_id,
     )
-    return Scored(report, nats)
+    return Scored(replace(report, online=learns(model)), nats)
 
 
 def compare_models(
@@ -94,7 +154,8 @@ def compare_models(
     sample_length: int = 200,
     report: Callable[[str, float], None] | None = None,
 ) -> Iterator[Row]:
-    """The ladder on a data set with a test part: a row as soon as its model is done.
+    """The ladder on a data set with a test part, and what its models are worth together: a row as soon as its
+    model is done. Rows whose `held_out.online` is set are of models that learned as they read.
 
     Raises InputError when there is nothing to test or to validate on.
     """
@@ -117,8 +178,9 @@ def compare_models(
         ids = [int(tokens[0]) for tokens in generate(model, prompt, sample_length, choose)]
         return data.codec.decode(np.array(ids, dtype=np.int64))
 
+    made: list[Fitted] = []
     return compare(
-        ladder(data, seed),
+        [_kept(candidate, made) for candidate in (*ladder(data, seed), *together(data, made))],
         budget=budget,
         evaluate_train=lambda model: evaluate_part(model, trained_on, data.codec),
         evaluate_held_out=lambda model: evaluate_part(model, data.test, data.codec, scoring),

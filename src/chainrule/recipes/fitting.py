@@ -6,6 +6,7 @@ from dataclasses import replace
 from chainrule.core import InputError
 from chainrule.data.dataset import Dataset
 from chainrule.models.uniform import Uniform
+from chainrule.recipes.adaptive import read
 from chainrule.recipes.counted import count
 from chainrule.recipes.engines import check_engine
 from chainrule.recipes.networks import learn
@@ -38,6 +39,8 @@ def fit(
             return count(recipe, data, report)
         case "ngram":
             return count(recipe, data, report)
+        case "contexts":
+            return read(recipe, data)
         case kind if kind in NETWORKS:
             return learn(recipe, data, report, note, files)
         case _:

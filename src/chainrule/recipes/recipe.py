@@ -12,7 +12,8 @@ from chainrule.training import Training
 COUNTED = ("uniform", "unigram", "bigram", "ngram")
 RECURRENT = ("rnn", "gru", "lstm", "mingru", "minlstm")
 NETWORKS = ("window", *RECURRENT)
-KINDS = (*COUNTED, *NETWORKS)
+ADAPTIVE = "contexts"
+KINDS = (*COUNTED, ADAPTIVE, *NETWORKS)
 SMOOTHINGS = tuple(dict.fromkeys((*BY_COUNTS, *ESTIMATED)))
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "constant", "plateau")

@@ -33,6 +33,7 @@ def comparison_report(
     fits: Mapping[int, ZipfFit],
     zipf_items: str = "words",
     notes: Sequence[str] = (),
+    online: Sequence[Row] = (),
 ) -> str:
     """A comparison as one HTML page that holds all it shows.
 
@@ -40,12 +41,14 @@ def comparison_report(
     held_out_tokens: the first held-out tokens as strings; SHOWN of them are coloured. zipf_items: what the
     n-grams of `frequencies` are made of; without frequencies that section is left out.
     notes: what else a reader of the table should know, such as what the tokens lose and how many are unknown.
+    online: rows of models that learned as they read, for a table of their own.
     Raises InputError without rows.
     """
     if not rows:
         raise InputError("report: expected at least one row, got none")
     page = _template().render(
         rows=rows,
+        online=online,
         winner=min(rows, key=lambda row: row.held_out.nats),
         title=title,
         source=source,

@@ -38,9 +38,14 @@ def is_trained(row: Row) -> bool:
     return row.fitted.unit == "parameters" and row.fitted.size > 0
 
 
+def is_counted(row: Row) -> bool:
+    """Whether the row's model knows counts and nothing else; mixtures have members of both kinds."""
+    return row.fitted.unit == "n-grams" or not row.fitted.size
+
+
 def best(rows: Sequence[Row], trained: bool) -> Row | None:
     """The network (trained) or counted model that predicts the held-out text best; None without any."""
-    those = [row for row in rows if is_trained(row) == trained]
+    those = [row for row in rows if (is_trained if trained else is_counted)(row)]
     return min(those, key=lambda row: row.held_out.nats, default=None)
 
 

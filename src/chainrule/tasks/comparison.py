@@ -80,7 +80,8 @@ class Scored(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Row:
     """One line of the table. train: the evaluation of a stretch of the training text as long as the held-out
-    one. difference: bits per character less those of the row before; negative is better."""
+    one. difference: bits per character less those of the row before; negative is better. None
+    for the first row, and for the first that learned as it read: the two kinds are not compared."""
 
     name: str
     fitted: Fitted
@@ -130,7 +131,8 @@ def compare(
     """
     if not (budget > 0 and math.isfinite(budget)):
         raise InputError(f"budget: expected a positive number of seconds, got {budget}")
-    untimed, before = 0.0, None
+    untimed = 0.0
+    before: Scored | None = None
     timed = max(sum(candidate.timed for candidate in candidates), 1)
     for candidate in candidates:
         allowance = max(budget - untimed, 0.05 * budget) / timed
@@ -141,11 +143,11 @@ def compare(
         untimed += 0.0 if candidate.timed else seconds
         held_out = evaluate_held_out(fitted.model)
         difference = None
-        if before is not None:
+        if before is not None and before.report.online == held_out.report.online:
             scale = len(held_out.nats) / max(held_out.report.counts.characters, 1) / LN2
             with np.errstate(invalid="ignore"):
-                difference = block_bootstrap((held_out.nats - before) * scale, rng)
-        before = held_out.nats
+                difference = block_bootstrap((held_out.nats - before.nats) * scale, rng)
+        before = held_out
         yield Row(
             name=fitted.name or candidate.name,
             fitted=fitted,

@@ -9,20 +9,20 @@ state that others have gone past reads its history again.
 Shape letters: B batch, T time, V vocabulary, D bits of a token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int16, Integer, UInt32
+from jaxtyping import Float64, Integer, UInt32
 
-from chainrule.core import InputError, TokenModel, check_tokens
+from chainrule.core import FileFormatError, InputError, TokenModel, check_tokens
 from chainrule.kernels import mixing
 
 Array = np.ndarray
-STRETCHED = 256  # of a nat, in what another model says
-SUREST = 2047
+FEWEST, MOST = 8, 24  # bits of a table
+PIECE = 1 << 18  # ids that are learned at once
 
 
 class _Log:
@@ -44,131 +44,109 @@ class Past:
         return self
 
 
-class Read(NamedTuple):
-    """past: of each row, an array of `Past`. told: the other model's state, an empty tuple without one."""
-
-    past: Array
-    told: Any
+Pasts = np.ndarray  # [B] of Past
 
 
 @dataclass(frozen=True, eq=False)
-class ContextMixing(TokenModel[Read]):
+class ContextMixing(TokenModel[Pasts]):
     """kinds: what each id is, see `kernels/mixing.py`; without them there are no words and no lines.
 
-    other: a model of the same vocabulary whose opinion of every bit is one more input of the mix. table_bits:
-    log2 of how many buckets of 64 bytes each row may fill.
+    read: ids that it has read and learned before every text. table_bits: log2 of how many buckets of 64 bytes
+    each row may fill. The state is an array of `Past`, one a row.
     """
 
     vocab: int
     kinds: UInt32[Array, " V"] | None = None
-    other: TokenModel[Any] | None = None
+    read: Integer[Array, " N"] | None = None
     table_bits: int = 20
 
     def __post_init__(self) -> None:
         if not 1 <= self.vocab <= mixing.LARGEST:
             raise InputError(f"context mixing: expected 1..{mixing.LARGEST} ids, got {self.vocab}")
-        if self.other is not None and self.other.vocab_size != self.vocab:
-            sizes = f"{self.vocab}, {self.other.vocab_size}"
-            raise InputError(f"context mixing: expected models of one vocabulary, got sizes {sizes}")
+        if not FEWEST <= self.table_bits <= MOST:
+            raise InputError(
+                f"context mixing: expected a table of {FEWEST}..{MOST} bits, got {self.table_bits}"
+            )
+        if self.read is not None:
+            check_tokens(self.read, self.vocab)
+
+    @classmethod
+    def from_arrays(cls, settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> "ContextMixing":
+        """What `to_arrays` gave; raises FileFormatError where it is something else."""
+        vocab, bits = int(settings["vocab"]), int(settings["table_bits"])
+        kinds, read = arrays["kinds"], arrays["read"]
+        fitting = (
+            kinds.dtype == np.uint32 and kinds.shape == (vocab,) and (kinds >> mixing.FOLDED < 1 << 21).all()
+        )
+        whole = read.dtype == np.int32 and read.ndim == 1 and ((read >= 0) & (read < vocab)).all()
+        if not (fitting and whole and FEWEST <= bits <= MOST):
+            raise FileFormatError(
+                "contexts: expected kinds of ids and the ids that were read, got something else"
+            )
+        return cls(vocab, kinds, read, table_bits=bits)
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Settings and arrays, what was read among them: to be what it is, the model reads it again."""
+        kinds = np.zeros(self.vocab, np.uint32) if self.kinds is None else self.kinds
+        read = np.empty(0, np.int32) if self.read is None else self.read.astype(np.int32)
+        return {"vocab": self.vocab, "table_bits": self.table_bits}, {"kinds": kinds, "read": read}
 
     @property
     def vocab_size(self) -> int:
         return self.vocab
 
-    @cached_property
-    def _kinds(self) -> UInt32[Array, " V"]:
-        return np.zeros(self.vocab, np.uint32) if self.kinds is None else self.kinds
+    def start(self, batch: int) -> Pasts:
+        return _row([Past(_Log(None, []), 0) for _ in range(batch)])
 
-    def start(self, batch: int) -> Read:
-        return Read(self._pasts([Past(_Log(None, []), 0) for _ in range(batch)]), self._told(batch))
-
-    def predict(self, state: Read) -> Float64[Array, "B V"]:
-        log_probs, outside = (
-            np.empty((len(state.past), self.vocab)),
-            self._outside(state.told, len(state.past)),
-        )
-        for row, past in enumerate(state.past):
-            ones = mixing.predict(self._mix(past), outside[row]) / mixing.ONE
-            log_probs[row] = self._leaves(ones)
+    def predict(self, state: Pasts) -> Float64[Array, "B V"]:
+        log_probs = np.empty((len(state), self.vocab))
+        for row, past in enumerate(state):
+            log_probs[row] = self._leaves(mixing.predict(self._mix(past)) / mixing.ONE)
         return log_probs
 
-    def advance(self, state: Read, items: Integer[Array, " B"]) -> Read:
+    def advance(self, state: Pasts, items: Integer[Array, " B"]) -> Pasts:
         return self.score(state, items[:, None])[1]
 
-    def score(self, state: Read, tokens: Integer[Array, "B T"]) -> tuple[Float64[Array, "B T"], Read]:
+    def score(self, state: Pasts, tokens: Integer[Array, "B T"]) -> tuple[Float64[Array, "B T"], Pasts]:
         """Row by row: every token is predicted, then learned."""
         check_tokens(tokens, self.vocab)
         out = np.empty(tokens.shape)
-        if self.other is None:
-            pasts = [self._read(past, tokens[row], out[row]) for row, past in enumerate(state.past)]
-            return out, Read(self._pasts(pasts), state.told)
-        for t in range(tokens.shape[1]):
-            outside = self._outside(state.told, len(state.past))
-            told = self.other.advance(state.told, tokens[:, t])
-            pasts = list[Past]()
-            for row, past in enumerate(state.past):
-                step = tokens[row, t : t + 1]
-                pasts.append(self._read(past, step, out[row, t : t + 1], outside[row]))
-            state = Read(self._pasts(pasts), told)
-        return out, state
+        return out, _row([self._read(past, tokens[row], out[row]) for row, past in enumerate(state)])
 
-    def _told(self, batch: int) -> Any:
-        return () if self.other is None else self.other.start(batch)
-
-    def _pasts(self, pasts: Sequence[Past]) -> Array:
-        made = np.empty(len(pasts), object)
-        made[:] = pasts
-        return made
-
-    def _read(
-        self,
-        past: Past,
-        ids: Integer[Array, " T"],
-        out: Float64[Array, " T"],
-        outside: Int16[Array, " nodes"] | None = None,
-    ) -> Past:
+    def _read(self, past: Past, ids: Integer[Array, " T"], out: Float64[Array, " T"]) -> Past:
         """The past after these ids; their log-probabilities are written to `out`."""
-        if not len(ids):
-            return past
-        probs = mixing.learn(self._mix(past), ids, outside)
-        out[:] = np.log(np.where(probs, probs, mixing.ONE) / mixing.ONE).sum(axis=1)
-        past.log.ids.extend(ids.tolist())
-        return Past(past.log, len(past.log.ids))
+        for at in range(0, len(ids), PIECE):
+            probs = mixing.learn(self._mix(past), ids[at : at + PIECE])
+            np.log(np.where(probs, probs, mixing.ONE) / mixing.ONE).sum(axis=1, out=out[at : at + PIECE])
+            past.log.ids.extend(ids[at : at + PIECE].tolist())
+            past = Past(past.log, len(past.log.ids))
+        return past
 
     def _mix(self, past: Past) -> mixing.Mix:
-        """The mix that has read just this past."""
-        if past.length < len(past.log.ids):
-            past.log = self._reread(past.log.ids[: past.length])
-        if past.log.mix is None:
-            past.log.mix = mixing.new_mix(self._kinds, self.table_bits)
-        return past.log.mix
+        """The mix that has read just this past; where others have gone on, one that reads it again."""
+        log = past.log
+        if past.length < len(log.ids):
+            log = past.log = _Log(None, log.ids[: past.length])
+        if log.mix is None:
+            log.mix = self._begun()
+            mixing.learn(log.mix, np.array(log.ids, np.int32))
+        return log.mix
 
-    def _reread(self, ids: list[int]) -> _Log:
-        """A log of its own for a past that others have gone on from."""
-        mix, read = mixing.new_mix(self._kinds, self.table_bits), np.array(ids, np.int64)
-        if self.other is None:
-            mixing.learn(mix, read)
-        else:
-            told = self.other.start(1)
-            for t in range(len(read)):
-                mixing.learn(mix, read[t : t + 1], self._outside(told, 1)[0])
-                told = self.other.advance(told, read[t : t + 1])
-        return _Log(mix, ids)
+    @cached_property
+    def _first(self) -> mixing.Mix:
+        """The mix that has learned what it was given to read."""
+        mix, read = self._new(), np.empty(0, np.int32) if self.read is None else self.read
+        for at in range(0, len(read), PIECE):
+            mixing.learn(mix, read[at : at + PIECE])
+        return mix
 
-    def _outside(self, told: Any, batch: int) -> Sequence[Int16[Array, " nodes"] | None]:
-        """What the other model says of the bits, at every node of the tree, for each row."""
-        if self.other is None:
-            return [None] * batch
-        depth = (self.vocab - 1).bit_length() or 1
-        nodes = np.zeros((batch, 2 << depth))  # the leaves stand after the nodes
-        nodes[:, 1 << depth : (1 << depth) + self.vocab] = np.exp(self.other.predict(told))
-        for at in range(depth - 1, -1, -1):
-            below = nodes[:, 2 << at : 4 << at]
-            nodes[:, 1 << at : 2 << at] = below[:, ::2] + below[:, 1::2]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            odds = np.log(nodes[:, 3::2]) - np.log(nodes[:, 2::2])  # of each node's children
-        stretched = np.clip(np.nan_to_num(STRETCHED * odds, nan=0.0), -SUREST, SUREST)
-        return list(np.concatenate([np.zeros((batch, 1)), np.rint(stretched)], axis=1).astype(np.int16))
+    def _new(self) -> mixing.Mix:
+        kinds = np.zeros(self.vocab, np.uint32) if self.kinds is None else self.kinds
+        return mixing.new_mix(kinds, self.table_bits)
+
+    def _begun(self) -> mixing.Mix:
+        """The mix that a text begins with."""
+        return self._new() if self.read is None else mixing.copied(self._first)
 
     def _leaves(self, ones: Float64[Array, " nodes"]) -> Float64[Array, " V"]:
         """The log-probability of every id from those of the bits at the nodes above it."""
@@ -178,3 +156,9 @@ class ContextMixing(TokenModel[Read]):
                 below = np.stack([np.log1p(-level), np.log(level)], axis=1)
                 log_probs = (log_probs[:, None] + below).ravel()
         return log_probs[: self.vocab]
+
+
+def _row(pasts: Sequence[Past]) -> Pasts:
+    made = np.empty(len(pasts), object)
+    made[:] = pasts
+    return made

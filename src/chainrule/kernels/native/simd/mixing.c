@@ -1,4 +1,4 @@
-/* Context mixing in integers: see kernels/mixing.py for what it computes and models/contexts.py for why.
+/* Context mixing in integers: see kernels/mixing.py for what it computes and models/contexts/ for what it is for.
 
    Everything that is learned stands in one piece of memory without a pointer in it, so that it can be copied.
    Within a symbol nothing is learned: its bits are all predicted from what was known before it, and what they
@@ -9,7 +9,7 @@
 
 enum {
     CONTEXTS = 14,
-    INPUTS = 48, /* three of each context, two of the match, two of order 1, a constant, one from outside */
+    INPUTS = 48, /* three of each context, two of the match, two of order 1, a constant, and one that is 0 */
     SETS = 6,
     DEPTH = 16,      /* bits of a symbol, at most */
     HISTORIES = 8192,
@@ -203,9 +203,8 @@ static int32_t dot(const int32_t *restrict in, const int32_t *restrict weights) 
     return within(sum >> 8);
 }
 
-/* A probability of 16 bits that the next bit is 1, at a node of the symbol's tree whose depth is `at`;
-   outside: what another model says of it, stretched. */
-static int32_t predict(const Mix *m, const Symbol *s, Bit *b, uint32_t node, int32_t at, int32_t outside) {
+/* A probability of 16 bits that the next bit is 1, at a node of the symbol's tree whose depth is `at`. */
+static int32_t predict(const Mix *m, const Symbol *s, Bit *b, uint32_t node, int32_t at) {
     uint32_t inner = node & ((1u << (at & 3)) - 1), place = inner + (1u << (at & 3)) - 1;
     int32_t seen = 0, *in = b->in;
     for (int i = 0; i < CONTEXTS; i++, in += 3) {
@@ -237,7 +236,7 @@ static int32_t predict(const Mix *m, const Symbol *s, Bit *b, uint32_t node, int
     in[2] = m->stretch[p >> 4];
     in[3] = (p - ONE / 2) >> 5;
     in[4] = 256;
-    in[5] = outside;
+    in[5] = 0;
     const int32_t sets[SETS] = {
         (int32_t)top,
         length * 256 + (int32_t)top,
@@ -422,9 +421,8 @@ static void finish(Coder *c) {
 
 enum { LEARN, ENCODE, DECODE };
 
-/* One symbol through the tree of its bits. outside [2 ** depth] or none. probs [depth] or none: of the bits that
-   came, 0 where there was no choice. */
-static uint32_t step(Mix *m, int what, uint32_t symbol, Coder *c, const int16_t *outside, int32_t *probs) {
+/* One symbol through the tree of its bits. probs [depth] or none: of the bits that came, 0 where there was no choice. */
+static uint32_t step(Mix *m, int what, uint32_t symbol, Coder *c, int32_t *probs) {
     Symbol s;
     Bit bits[DEPTH];
     int32_t taught = 0, depth = m->depth;
@@ -435,7 +433,7 @@ static uint32_t step(Mix *m, int what, uint32_t symbol, Coder *c, const int16_t 
         if (!(at & 3)) look_up(m, &s, at >> 2, node);
         if (both(m, node, at)) {
             Bit *b = &bits[taught++];
-            int32_t one = predict(m, &s, b, node, at, outside ? outside[node] : 0);
+            int32_t one = predict(m, &s, b, node, at);
             if (what != LEARN) {
                 uint64_t middle = split(c, one);
                 if (what == DECODE) bit = c->code <= middle;
@@ -463,16 +461,15 @@ static uint32_t step(Mix *m, int what, uint32_t symbol, Coder *c, const int16_t 
     return symbol;
 }
 
-/* outside [2 ** depth] of one symbol (then n is 1), or none. probs [n, depth]. */
-void NAME(mixing_learn)(Mix *m, const int32_t *ids, int64_t n, const int16_t *outside, int32_t *probs) {
-    for (int64_t t = 0; t < n; t++)
-        step(m, LEARN, (uint32_t)ids[t], 0, outside, probs ? probs + t * m->depth : 0);
+/* probs [n, depth]. */
+void NAME(mixing_learn)(Mix *m, const int32_t *ids, int64_t n, int32_t *probs) {
+    for (int64_t t = 0; t < n; t++) step(m, LEARN, (uint32_t)ids[t], 0, probs + t * m->depth);
 }
 
 /* Returns the number of bytes written to out [size], or -1 when it was too small. */
 int64_t NAME(mixing_encode)(Mix *m, const uint8_t *data, int64_t n, uint8_t *out, int64_t size) {
     Coder c = {0, ~(uint64_t)0, 0, out, out + size};
-    for (int64_t t = 0; t < n; t++) step(m, ENCODE, data[t], &c, 0, 0);
+    for (int64_t t = 0; t < n; t++) step(m, ENCODE, data[t], &c, 0);
     finish(&c);
     return c.at < c.end ? c.at - out : -1;
 }
@@ -481,12 +478,12 @@ int64_t NAME(mixing_encode)(Mix *m, const uint8_t *data, int64_t n, uint8_t *out
 int64_t NAME(mixing_decode)(Mix *m, uint8_t *payload, int64_t size, uint8_t *data, int64_t n) {
     Coder c = {0, ~(uint64_t)0, 0, payload, payload + size};
     for (int i = 0; i < 8; i++) c.code = c.code << 8 | (uint64_t)next_byte(&c);
-    for (int64_t t = 0; t < n; t++) data[t] = (uint8_t)step(m, DECODE, 0, &c, 0, 0);
+    for (int64_t t = 0; t < n; t++) data[t] = (uint8_t)step(m, DECODE, 0, &c, 0);
     return c.at - payload;
 }
 
 /* probs [2 ** depth]: that the next bit is 1, at every node; 0 where it cannot be. */
-void NAME(mixing_predict)(Mix *m, const int16_t *outside, int32_t *probs) {
+void NAME(mixing_predict)(Mix *m, int32_t *probs) {
     Symbol s;
     Bit b;
     begin(m, &s);
@@ -497,6 +494,6 @@ void NAME(mixing_predict)(Mix *m, const int16_t *outside, int32_t *probs) {
             look_up(m, &s, from >> 2, root);
             for (int32_t at = from; at < from + 4 && at < m->depth; at++)
                 for (uint32_t node = root << (at - from); node < (root + 1) << (at - from); node++)
-                    if (both(m, node, at)) probs[node] = predict(m, &s, &b, node, at, outside ? outside[node] : 0);
+                    if (both(m, node, at)) probs[node] = predict(m, &s, &b, node, at);
         }
 }
