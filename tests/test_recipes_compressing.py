@@ -175,17 +175,30 @@ def test_a_carried_model_of_another_fingerprint(network: LanguageModel, counted_
         unpacked(file, load=chainrule.load)
 
 
-def test_a_model_that_learns_as_it_reads(counted: LanguageModel) -> None:
-    def online(model: TokenModel[Any]) -> TokenModel[Any]:
-        return OnlineMixture((model, Uniform(model.vocab_size)))
-
-    file, done = packed(SHORT, lm=counted, online=online)
+@pytest.mark.parametrize("kind", ["counted", "network"])
+def test_a_model_that_learns_as_it_reads(kind: str, request: pytest.FixtureRequest) -> None:
+    lm: LanguageModel = request.getfixturevalue(kind)
+    file, done = packed(SHORT, lm=lm, online=True)
     assert done.promise is not None
-    assert done.promise.nats != pytest.approx(counted.evaluate(SHORT.decode()).nats)
-    assert unpacked(file, lm=counted, online=online) == SHORT
-    with pytest.raises(InputError, match="expected one that learns as it reads"):
-        unpacked(file, lm=counted)
-    assert unpacked(packed(SHORT, lm=counted)[0], lm=counted, online=online) == SHORT
+    assert done.promise.nats == pytest.approx(lm.evaluate(SHORT.decode(), online=True).nats, rel=1e-4)
+    assert unpacked(file, lm=lm) == SHORT
+    assert file != packed(SHORT, lm=lm)[0]
+
+
+def test_a_text_as_bytes_and_back(counted: LanguageModel) -> None:
+    text = SHORT.decode()
+    assert len(counted.compress(8 * text)) < 0.7 * 8 * len(SHORT)
+    assert counted.decompress(counted.compress(text, online=True)) == text
+    with pytest.raises(FileFormatError, match="the file is cut short"):
+        counted.decompress(counted.compress(text)[:-1])
+
+
+def test_a_mixture(counted: LanguageModel, network: LanguageModel) -> None:
+    lm = LanguageModel.mixed([counted, network], SHORT.decode())
+    file, done = packed(SHORT, lm=lm)
+    assert done.promise is not None
+    assert done.promise.nats == pytest.approx(lm.evaluate(SHORT.decode()).nats, rel=1e-5)
+    assert unpacked(file, lm=lm) == SHORT
 
 
 def test_another_processor_is_named(network: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from chainrule.data.dataset import Dataset, make_dataset, split_text
 from chainrule.data.partition import random_batches, sequential_batches
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.language_model import LanguageModel, TrainedOnWarning, UnknownSymbolWarning, load
+from chainrule.models.contexts import ContextMixing
 from chainrule.models.mixture import LinearMixture, LogisticMixture, OnlineMixture
 from chainrule.models.ngram import (
     AddK,
@@ -39,6 +40,7 @@ from chainrule.models.recurrent import RecurrentLearner, RecurrentModel
 from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowLearner, WindowModel
 from chainrule.recipes import Recipe, compare_models
+from chainrule.recipes.online import online
 from chainrule.tasks.evaluation import Evaluation, surprisal
 from chainrule.tasks.generation import Sampling, generate
 from chainrule.tasks.zipf import fit_zipf
@@ -78,9 +80,11 @@ __all__ = [  # noqa: RUF022 - in the order of the lecture
     "LinearMixture",
     "OnlineMixture",
     "LogisticMixture",
+    "ContextMixing",
     "UnigramCache",
     "ContinuousCache",
     "DynamicEvaluation",
+    "online",
     "SGD",
     "Adam",
     "AdamW",

@@ -4,6 +4,7 @@ lm = LanguageModel.fit(text, model="lstm");  lm.perplexity(other);  lm.generate(
 """
 
 import contextlib
+import io
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,7 @@ from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, plain, size, unpack
 from chainrule.models.mixture import LinearMixture, best_weights
 from chainrule.models.recurrent import RecurrentModel
-from chainrule.recipes import Recipe, check_device, evaluate_part, fit, world_size
+from chainrule.recipes import Recipe, check_device, compressing, evaluate_part, fit, world_size
 from chainrule.recipes.adaptive import kinds_of
 from chainrule.recipes.card import CARD, fitted_card, imported_card, mixture_card
 from chainrule.recipes.online import online as online_form
@@ -296,6 +297,20 @@ class LanguageModel:
                 report(step / length)
         text = self.codec.decode(np.array(ids, dtype=np.int64))
         return self.codec.prepare(prompt) + text[len(self.codec.decode(start)) :]
+
+    def compress(self, text: str, *, online: bool = False) -> bytes:
+        """The text as the bytes of a file that this model makes text of again, see
+        `chainrule.recipes.compressing`; raises InputError where the tokeniser loses some of it."""
+        target = io.BytesIO()
+        compressing.compress(io.BytesIO(text.encode()), target, lm=self, online=online)
+        return target.getvalue()
+
+    def decompress(self, data: bytes) -> str:
+        """The text that `compress` was given; raises InputError for another model's, FileFormatError for what
+        is damaged."""
+        target = io.BytesIO()
+        compressing.decompress(io.BytesIO(data), target, lm=self)
+        return target.getvalue().decode()
 
     def overlap(self, text: str) -> float | None:
         """The share of the text's 50-character windows that stand in the training text; None if too short."""

@@ -9,6 +9,8 @@ import pytest
 
 from chainrule.core import FileFormatError, InputError, TokenModel, leaves
 from chainrule.models.archive import describe_state, pack, size, unpack
+from chainrule.models.contexts import ContextMixing
+from chainrule.models.mixture import LinearMixture
 from chainrule.models.ngram import AddK, NgramModel, WittenBell, count_ngrams
 from chainrule.models.recurrent import RecurrentLearner
 from chainrule.models.uniform import Uniform
@@ -43,6 +45,10 @@ MODELS = {
 }
 
 
+MODELS["mixture"] = LinearMixture((MODELS["trigram"], MODELS["lstm"]), np.array([[0.25, 0.75]]))
+MODELS["of mixtures"] = LinearMixture((MODELS["mixture"], MODELS["uniform"]), np.array([[0.5, 0.5]]))
+
+
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 def test_a_packed_model_comes_back_the_same(model: TokenModel[Any]) -> None:
     family, settings, arrays = pack(model)
@@ -53,6 +59,44 @@ def test_a_packed_model_comes_back_the_same(model: TokenModel[Any]) -> None:
     np.testing.assert_array_equal(first, second)
     for one, other in zip(leaves(after), leaves(also), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_what_was_read_comes_back() -> None:
+    model = ContextMixing(V, np.arange(V, dtype=np.uint32) << 2 & 4, TEXT[:40], table_bits=10)
+    family, settings, arrays = pack(model)
+    back = unpack(family, json.loads(json.dumps(settings)), arrays)
+    np.testing.assert_array_equal(
+        back.score(back.start(1), TEXT[None])[0], model.score(model.start(1), TEXT[None])[0]
+    )
+
+
+def test_a_mixture_that_looks_into_its_members_cannot_be_packed() -> None:
+    def second(states: tuple[Any, ...]) -> np.ndarray:
+        return np.zeros(len(states[0]), np.int64)
+
+    model = LinearMixture((ngram(2), window()), np.array([[0.5, 0.5]]), bucket=second)
+    with pytest.raises(InputError, match="expected a mixture of one set of weights"):
+        pack(model)
+
+
+@pytest.mark.parametrize(
+    "weights", [np.array([0.5, 0.5]), np.array([[0.5, 0.4]]), np.array([[1.0]]), np.array([[np.nan, 1.0]])]
+)
+def test_weights_that_are_none_are_refused(weights: np.ndarray) -> None:
+    family, settings, arrays = pack(MODELS["mixture"])
+    with pytest.raises(InputError, match="weights"):
+        unpack(family, settings, {**arrays, "weights": weights})
+
+
+@pytest.mark.parametrize(
+    "members", [None, [], [{}], [1], [{"family": "uniform", "settings": {"size": V}}] * 2]
+)
+def test_members_that_are_none_are_refused(members: Any) -> None:
+    family, _, arrays = pack(MODELS["mixture"])
+    if members and len(members) == 2:
+        members[1] = {"family": "mixture", "settings": {"members": members[:1]}}
+    with pytest.raises(FileFormatError):
+        unpack(family, {"members": members}, arrays)
 
 
 class NotEvenClose(TokenModel[np.ndarray]):

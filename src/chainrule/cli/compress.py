@@ -35,6 +35,7 @@ def compress(
     with_model: Annotated[
         bool, typer.Option("--with-model", help="Put the model into the file too: nothing else is needed.")
     ] = False,
+    online: Annotated[bool, typer.Option("--online", help="The model learns as it reads.")] = False,
     out_file: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The file to write, or -.", show_default=f"FILE{SUFFIX}"),
@@ -45,16 +46,19 @@ def compress(
     """Compress a file of any bytes, without a model or by one.
 
     Without a model it is a mix of contexts that learns as it reads: the file is all that is needed to get the
-    bytes back. With one, the same model is needed, and the size is what the model's surprisal says.
+    bytes back. With one, the same model is needed, and the size is what the model's surprisal says; with
+    --online it learns the file as it goes.
 
     Example: `chainrule compress book.txt -m lstm.chainrule -o book.cr`
     """
     if with_model and model is None:
         raise InputError("--with-model: expected a model, --model FILE, got none")
+    if online and model is None:
+        raise InputError("--online: expected a model, --model FILE, got none; without one, all is learned")
     target = _target(file, out_file, Path(f"{file}{SUFFIX}"), force=force, json=json)
     began = time.perf_counter()
     with ExitStack() as stack:
-        how: dict[str, Any] = {}
+        how: dict[str, Any] = {"online": online}
         if model is not None:
             how["lm"] = load(model)
             how["carried"] = stack.enter_context(compressing.opened(model)) if with_model else None

@@ -29,6 +29,8 @@ from chainrule.models.contexts import ByteMixing
 from chainrule.models.mixture import LinearMixture, LogisticMixture, OnlineMixture
 from chainrule.models.recurrent import RecurrentModel
 from chainrule.models.window import WindowModel
+from chainrule.recipes.adaptive import kinds_of
+from chainrule.recipes.online import online as online_form
 from chainrule.tasks.compression import (
     ByteBlocks,
     ByteCoder,
@@ -44,7 +46,6 @@ from chainrule.tasks.compression import (
 )
 
 Tell = Callable[[int], None]
-Wrap = Callable[[TokenModel[Any]], TokenModel[Any]]
 Mixing = Callable[[], ByteCoder]
 PATH = "step, float64"
 SHOWN = 12  # digits of a fingerprint in a message
@@ -86,15 +87,15 @@ def compress(
     *,
     lm: Speaker | None = None,
     carried: Source | None = None,
-    online: Wrap | None = None,
+    online: bool = False,
     mixing: Mixing = ByteMixing,
     tell: Tell | None = None,
 ) -> Compressed:
     """All bytes of a source as a compressed file, from which `decompress` makes the same.
 
     lm: the model to code them by; nothing of it is stored but its fingerprint. carried: the file of that
-    model, which then is stored too. online: makes of the model one that learns as it reads; to decode, the
-    same is needed. mixing: makes what codes bytes. tell: told how many bytes of the source are done.
+    model, which then is stored too. online: the model learns as it reads, see `chainrule.recipes.online`.
+    mixing: makes what codes bytes. tell: told how many bytes of the source are done.
 
     Raises InputError where the model's tokeniser loses some of the text, or its family cannot be stored.
     """
@@ -110,7 +111,7 @@ def compress(
                 version("chainrule"),
                 fingerprint(lm),
                 carried is not None,
-                online is not None,
+                online,
                 lm.codec.tokenizer.name,
                 PATH,
                 made_on,
@@ -120,7 +121,7 @@ def compress(
             before = writer.size
             write_stream(carried, writer, ByteBlocks(mixing()))
             within = writer.size - before
-        blocks = TokenBlocks(_to_code(lm.model, online), lm.codec, mixing(), made_on)
+        blocks = TokenBlocks(_to_code(lm, online=online), lm.codec, mixing(), made_on)
         end = write_stream(source, writer, blocks, whole=True, tell=tell, see=text.see)
         return Compressed(end.total, writer.size, text.count, within, blocks.promise)
 
@@ -131,15 +132,13 @@ def decompress(
     *,
     lm: Speaker | None = None,
     load: Callable[[Path], Speaker] | None = None,
-    online: Wrap | None = None,
     mixing: Mixing = ByteMixing,
     tell: Tell | None = None,
 ) -> Compressed:
     """The bytes that were compressed; blocks are written as they are decoded, the last check comes after.
 
     lm: the model that they were coded by, where the file does not carry it. load: reads one that it carries.
-    online: as it was for `compress`; not used for a file that was made without. tell: told how many bytes of
-    the source are read.
+    tell: told how many bytes of the source are read.
 
     Raises FileFormatError for a file that is foreign or damaged, InputError for another model than it was
     made with, RunError where the model gives other numbers here than where the file was made.
@@ -152,13 +151,13 @@ def decompress(
                 raise InputError("model: expected none, as the file was compressed without one, got one")
             blocks = ByteBlocks(mixing())
         else:
-            _check_known(details, lm, load, online)
+            _check_known(details, lm, load)
             if details.carried:
                 before = reader.size
                 folder = kept.enter_context(tempfile.TemporaryDirectory(prefix="chainrule-"))
                 lm = _carried(reader, Path(folder) / "model", mixing, cast(Any, load))
                 within = reader.size - before
-            blocks = _token_blocks(details, cast(Speaker, lm), online, mixing)
+            blocks = _token_blocks(details, cast(Speaker, lm), mixing)
         end = read_stream(reader, target, blocks, tell=tell, see=text.see)
         reader.finish()
     return Compressed(end.total, reader.size, text.count, within)
@@ -233,14 +232,12 @@ def in_float64(model: TokenModel[Any]) -> TokenModel[Any]:
             return model
 
 
-def _to_code(model: TokenModel[Any], online: Wrap | None) -> TokenModel[Any]:
-    model = in_float64(model)
-    return online(model) if online else model
+def _to_code(lm: Speaker, *, online: bool) -> TokenModel[Any]:
+    model = in_float64(lm.model)
+    return online_form(model, kinds_of(lm.codec)) if online else model
 
 
-def _check_known(
-    details: Details, lm: Speaker | None, load: Callable[[Path], Speaker] | None, online: Wrap | None
-) -> None:
+def _check_known(details: Details, lm: Speaker | None, load: Callable[[Path], Speaker] | None) -> None:
     """Raises InputError for what the file needs and was not given, FileFormatError for what is not known."""
     if details.path != PATH:
         raise FileFormatError(
@@ -253,11 +250,9 @@ def _check_known(
             f"model: expected the one that the file was compressed with, {details.model[:SHOWN]} "
             f"({details.tokenizer}, chainrule {details.chainrule}), got none"
         )
-    if details.online and online is None:
-        raise InputError("model: expected one that learns as it reads (online), got one that does not")
 
 
-def _token_blocks(details: Details, lm: Speaker, online: Wrap | None, mixing: Mixing) -> TokenBlocks:
+def _token_blocks(details: Details, lm: Speaker, mixing: Mixing) -> TokenBlocks:
     """What decodes a file by its model; raises InputError for another one."""
     found = fingerprint(lm)
     if found != details.model:
@@ -266,7 +261,7 @@ def _token_blocks(details: Details, lm: Speaker, online: Wrap | None, mixing: Mi
             f"({details.tokenizer}, chainrule {details.chainrule}), got {found[:SHOWN]} "
             f"({lm.codec.tokenizer.name})"
         )
-    model = _to_code(lm.model, online if details.online else None)
+    model = _to_code(lm, online=details.online)
     return TokenBlocks(model, lm.codec, mixing(), f"{details.made_on}; here it is {machine()}")
 
 
