@@ -5,8 +5,10 @@
 bits/     of the last 10 % of a text, given the first 90 %; for compressors size(all) - size(first 90 %)
 whole/    of whole files, from nothing
 speed/    whole processes, both ways, and their peak memory, in turns; medians
-mix/      --models: the folder that `quality.py --save` filled. Static figures of its networks, of the best
-          n-gram, and of the two mixed by weights from the validation text; then online, in rows of their own
+mix/      --models: the folder that `quality.py --save` filled. Static figures of its networks, of an n-gram,
+          and of the two mixed by weights from the validation text; then of what learns while it reads, in
+          rows of their own: the network dynamically evaluated (of words: with a cache), context mixing that
+          has read the training text, and every mixture of these and the n-gram
 
 Peers are gzip, bzip2, xz, zstd and brotli at their strongest, pyppmd (order 6) and zpaq -m5, where they are
 installed. zpaq doubles its tables where a file is larger than 1,044,480 bytes, and a difference of sizes
@@ -32,13 +34,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import chainrule
 from chainrule.core import ChainruleError, TokenModel
 from chainrule.data.codec import letters_only
+from chainrule.data.reading import read_text
 from chainrule.models.contexts import ByteMixing
-from chainrule.models.mixture import LinearMixture
+from chainrule.models.mixture import LinearMixture, OnlineMixture, best_weights
 from chainrule.recipes import Recipe, fit
 from chainrule.recipes.online import online
+from chainrule.tasks.evaluation import surprisal
 
 Size = Callable[[bytes], int]
 ZPAQ_STEP = 1_044_480  # bytes
@@ -244,9 +250,33 @@ READINGS = (
 )
 
 
+class Recorded(TokenModel[int]):
+    """What a model said of one text, so that many mixtures can be made of it."""
+
+    def __init__(self, model: TokenModel[Any], ids: Any) -> None:
+        self._size, self.nats = model.vocab_size, surprisal(model, ids)
+
+    @property
+    def vocab_size(self) -> int:
+        return self._size
+
+    def start(self, batch: int) -> Any:
+        return np.zeros(batch, np.int64)
+
+    def predict(self, state: Any) -> Any:
+        raise NotImplementedError
+
+    def advance(self, state: Any, items: Any) -> Any:
+        raise NotImplementedError
+
+    def score(self, state: Any, tokens: Any) -> Any:
+        del tokens
+        return -self.nats[None], state
+
+
 def mixes(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
     """Rows of mix/, for each network that is there. One trained without the validation text weighs, and the
-    same trained with it, where there is one, reads the test text, beside n-grams of the same texts."""
+    same trained with it, where there is one, reads the test text, beside others of the same texts."""
     quality = importlib.import_module("quality")
     for reading in READINGS:
         path = folder / f"{reading.name}-{reading.task}-lstm.chainrule"
@@ -258,28 +288,49 @@ def mixes(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
         testing = chainrule.load(again) if again.exists() else weighing
         both = corpus.train + corpus.valid if again.exists() else corpus.train
         valid, test = (
-            lm.codec.encode(part) for lm, part in ((weighing, corpus.valid), (testing, corpus.test))
+            said(lm, text, part, corpus.options, reading.order)
+            for lm, text, part in ((weighing, corpus.train, corpus.valid), (testing, both, corpus.test))
         )
-        pair = weighing.model, counted(weighing, corpus.train, corpus.options, reading.order)
-        weights = LinearMixture.fit(pair, valid).weights
-        network, ngram = testing.model, counted(testing, both, corpus.options, reading.order)
-        mixed = LinearMixture((network, ngram), weights)
-        for name, model in (
-            ("lstm", network),
-            (f"{reading.order}-gram", ngram),
-            ("static", mixed),
-            ("online/lstm", online(network)),
-            ("online", online(mixed)),
-        ):
-            nats = float(-model.score(model.start(1), test[None])[0].mean())
-            value = math.exp(nats) if reading.unit == "perplexity" else nats
-            yield row(f"mix/{reading.name}/{name}", reading.unit, value)
+        ngram = f"{reading.order}-gram"
+        for names in (("lstm",), (ngram,), ("lstm", ngram)):
+            weights = best_weights(-np.stack([valid[name].nats for name in names]))
+            yield measured(reading, "static", names, LinearMixture(select(test, names), weights[None]))
+        learning = ("dynamic", ngram, "contexts")
+        for names in (*(some for k in (1, 2, 3) for some in itertools.combinations(learning, k)),):
+            if names == (ngram,):
+                continue
+            nats = np.zeros((1, len(valid["lstm"].nats)), np.int64)
+            before = OnlineMixture(select(valid, names))
+            _, after = before.score(before.start(1), nats)
+            weighed = OnlineMixture(select(test, names), first=after.weights[0, 0])
+            yield measured(reading, "online", names, weighed)
 
 
-def counted(lm: chainrule.LanguageModel, text: str, options: Any, order: int) -> TokenModel[Any]:
-    """Modified Kneser-Ney over the tokens of another model."""
-    data = chainrule.language_model.read_text(text, codec=lm.codec, valid="", test="", **options)
-    return fit(Recipe("ngram", order=order, smoothing="modified-kneser-ney"), data).model
+def select(members: dict[str, Recorded], names: tuple[str, ...]) -> tuple[Recorded, ...]:
+    return tuple(members[name] for name in names)
+
+
+def said(lm: chainrule.LanguageModel, text: str, part: str, options: Any, order: int) -> dict[str, Recorded]:
+    """What is said of a part by the network, as it is and learning as it reads, by modified Kneser-Ney and by
+    context mixing, both of the text that the network was trained on."""
+    data = read_text(text, codec=lm.codec, valid="", test="", **options)
+    ids = lm.codec.encode(part)
+    following = online(lm.model)
+    assert isinstance(following, OnlineMixture)
+    models = {
+        "lstm": lm.model,
+        "dynamic": following.models[0],
+        f"{order}-gram": fit(Recipe("ngram", order=order, smoothing="modified-kneser-ney"), data).model,
+        "contexts": fit(Recipe("contexts"), data).model,
+    }
+    return {name: Recorded(model, ids) for name, model in models.items()}
+
+
+def measured(reading: Reading, kind: str, names: tuple[str, ...], model: Any) -> dict[str, Any]:
+    """A row of one mixture on the test text."""
+    nats = float(-model.score(model.start(1), np.zeros((1, len(model.models[0].nats)), np.int64))[0].mean())
+    value = math.exp(nats) if reading.unit == "perplexity" else nats
+    return row(f"mix/{reading.name}/{kind}/{'+'.join(names)}", reading.unit, value)
 
 
 def main() -> None:

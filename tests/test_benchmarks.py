@@ -157,15 +157,35 @@ def test_claims_write_their_pictures_and_print_every_seed(tmp_path):
 
 @pytest.mark.slow
 def test_quality_prints_the_curve_and_one_test_figure_a_task(shared_data, tmp_path):
-    options = ("--long", "--words", "--cell", "rnn", "--save", str(tmp_path))
+    options = ("--long", "--words", "--cell", "lstm", "--save", str(tmp_path))
     made = rows("quality.py", *options, CHAINRULE_DATA=str(shared_data))
     tests = {name: row["unit"] for name, row in made.items() if name.startswith("test/")}
     assert tests == {
-        "test/tinyshakespeare/rnn/3s": "nats/character",
+        "test/tinyshakespeare/lstm/3s": "nats/character",
         "test/wikitext-2/lstm/3s": "perplexity",
     }
-    assert sum(name.startswith("valid/tinyshakespeare/rnn/at-") for name in made) >= 2
+    assert sum(name.startswith("valid/tinyshakespeare/lstm/at-") for name in made) >= 2
     assert {path.name for path in tmp_path.iterdir()} == {
-        "tinyshakespeare-long-rnn.chainrule",
+        "tinyshakespeare-long-lstm.chainrule",
+        "tinyshakespeare-long-lstm-refit.chainrule",
         "wikitext-2-words-lstm.chainrule",
     }
+    mixed = rows("compression.py", "--models", str(tmp_path), CHAINRULE_DATA=str(shared_data))
+    for name, order in (("tinyshakespeare", 7), ("wikitext-2", 5)):
+        both = mixed[f"mix/{name}/static/lstm+{order}-gram"]["value"]
+        assert both < mixed[f"mix/{name}/static/lstm"]["value"]
+        assert mixed[f"mix/{name}/online/dynamic+{order}-gram+contexts"]["value"] < both
+    assert len(mixed) == 18
+
+
+@pytest.mark.slow
+def test_compression_stands_beside_what_is_installed(shared_data):
+    made = rows("compression.py", CHAINRULE_DATA=str(shared_data))
+    for name in ("timemachine", "tinyshakespeare", "hongloumeng"):
+        ours = made[f"bits/{name}/adaptive"]
+        assert 1 < ours["value"] <= ours["peer_value"] == made[f"bits/{name}/{ours['peer']}"]["value"]
+        assert made[f"bits/{name}/xz"]["value"] > ours["value"]
+    assert {"whole/timemachine.txt/adaptive", "whole/wikitext-2-test/adaptive"} <= made.keys()
+    for way in ("compress", "decompress"):
+        assert made[f"speed/tinyshakespeare/adaptive/{way}"]["unit"] == "kB/s"
+        assert made[f"speed/tinyshakespeare/adaptive/{way}/memory"]["value"] > 0
