@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chainrule.core import InputError
 from chainrule.data.dataset import make_dataset, split_text
 from chainrule.models.recurrent import RecurrentModel
-from chainrule.recipes import NETWORKS, Recipe, choose, filled, find_rate, fit, memory
+from chainrule.recipes import NETWORKS, RECURRENT, Recipe, choose, filled, find_rate, fit, memory
 from chainrule.recipes.memory import check_memory, memory_needed
 from tests.test_recipes import DATA, held_out, recipe, small_text
 
@@ -44,8 +44,15 @@ def test_larger_texts_get_more_units_and_fewer_passes() -> None:
     chosen = [choose(tokens, 65) for tokens in (20_000, 200_000, 1_000_000, 10_000_000)]
     assert [choice.hidden for choice in chosen] == [128, 256, 512, 512]
     assert [choice.dropout for choice in chosen] == [0.0, 0.5, 0.5, 0.1]
-    assert [choice.epochs for choice in chosen][1:] == [30, 20, 5]
+    assert [choice.epochs for choice in chosen][1:] == [30, 20, 3]
     assert [choice.steps for choice in chosen] == [64, 64, 128, 128]
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_a_text_that_is_read_a_few_times_gets_a_lower_rate(kind: str) -> None:
+    often, seldom = (choose(tokens, 65, kind=kind).rate for tokens in (1_000_000, 10_000_000))
+    assert seldom <= often
+    assert choose(10_000_000, 65).rate < choose(1_000_000, 65).rate  # of an LSTM, which is trained fastest
 
 
 def test_the_rest_goes_with_the_units_and_the_epochs_that_were_asked_for() -> None:

@@ -71,10 +71,16 @@ def choose(
         batch=32,
         steps=128 if units > 256 else 64,
         epochs=usual if seconds is None else ENDLESS,
-        rate=(RATE if tokens >= LARGE and kind == "lstm" else RATES.get(kind, RATE))
-        * (0.5 if kind == "rnn" and units > 256 else 1.0),
+        rate=_rate(kind, tokens, units),
         why=", ".join(why),
     )
+
+
+def _rate(kind: str, tokens: int, units: int) -> float:
+    """The peak rate: what a text that is read often bears is too much for one that is read a few times."""
+    if kind == "rnn" and units > 256:
+        return 0.5 * RATES["rnn"]
+    return RATE if tokens >= LARGE else RATES.get(kind, RATE)
 
 
 def _by_size(tokens: int) -> tuple[int, int, str]:
