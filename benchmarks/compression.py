@@ -49,6 +49,7 @@ from chainrule.tasks.evaluation import surprisal
 Size = Callable[[bytes], int]
 ZPAQ_STEP = 1_044_480  # bytes
 QUICK = 30_000
+WEIGHING = 50_000  # validation tokens that mixtures are weighed on
 
 
 class Text(NamedTuple):
@@ -288,8 +289,11 @@ def mixes(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
         testing = chainrule.load(again) if again.exists() else weighing
         both = corpus.train + corpus.valid if again.exists() else corpus.train
         valid, test = (
-            said(lm, text, part, corpus.options, reading.order)
-            for lm, text, part in ((weighing, corpus.train, corpus.valid), (testing, both, corpus.test))
+            said(lm, text, lm.codec.encode(part)[:most], corpus.options, reading.order)
+            for lm, text, part, most in (
+                (weighing, corpus.train, corpus.valid, WEIGHING),
+                (testing, both, corpus.test, None),
+            )
         )
         ngram = f"{reading.order}-gram"
         for names in (("lstm",), (ngram,), ("lstm", ngram)):
@@ -310,11 +314,10 @@ def select(members: dict[str, Recorded], names: tuple[str, ...]) -> tuple[Record
     return tuple(members[name] for name in names)
 
 
-def said(lm: chainrule.LanguageModel, text: str, part: str, options: Any, order: int) -> dict[str, Recorded]:
-    """What is said of a part by the network, as it is and learning as it reads, by modified Kneser-Ney and by
-    context mixing, both of the text that the network was trained on."""
+def said(lm: chainrule.LanguageModel, text: str, ids: Any, options: Any, order: int) -> dict[str, Recorded]:
+    """What is said of some tokens by the network, as it is and learning as it reads, by modified Kneser-Ney
+    and by context mixing, both of the text that the network was trained on."""
     data = read_text(text, codec=lm.codec, valid="", test="", **options)
-    ids = lm.codec.encode(part)
     following = online(lm.model)
     assert isinstance(following, OnlineMixture)
     models = {

@@ -13,7 +13,7 @@ import pytest
 import chainrule
 from chainrule.core import ChainruleError, FileFormatError, InputError, RunError, TokenModel
 from chainrule.data.tokenizers import Words
-from chainrule.language_model import LanguageModel
+from chainrule.language_model import LanguageModel, in_engine
 from chainrule.models.mixture import OnlineMixture
 from chainrule.models.recurrent import RecurrentModel
 from chainrule.models.uniform import Uniform
@@ -95,6 +95,15 @@ def test_a_network_is_computed_in_double_precision(network: LanguageModel) -> No
     assert isinstance(inner, RecurrentModel)
     assert {array.dtype for array in inner.parameters.values()} == {np.dtype(np.float64)}
     assert unpacked(packed(SHORT, lm=network)[0], lm=network) == SHORT
+
+
+def test_a_network_in_torch_is_the_same_model(network: LanguageModel) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    twin = in_engine(network, "torch", "cpu")
+    assert fingerprint(twin) == fingerprint(network)
+    file, _ = packed(SHORT, lm=twin)
+    assert file == packed(SHORT, lm=network)[0]
+    assert unpacked(file, lm=twin) == SHORT
 
 
 def test_a_model_that_was_saved_is_the_same(counted: LanguageModel, counted_file: Path) -> None:
