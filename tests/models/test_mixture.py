@@ -34,6 +34,7 @@ MIXTURES = {
     "linear": lambda: LinearMixture.fit(members(), HELD_OUT),
     "linear, by bucket": lambda: LinearMixture.fit(members(), HELD_OUT, bucket=by_last, sets=2),
     "online": lambda: OnlineMixture(members()),
+    "online, from weights": lambda: OnlineMixture(members(), first=np.array([0.2, 0.7, 0.1])),
     "online, by bucket": lambda: OnlineMixture(members(), bucket=by_last, sets=2),
     "logistic": lambda: LogisticMixture(members()),
     "logistic, by bucket": lambda: LogisticMixture(members(), bucket=by_last, sets=2),
@@ -112,6 +113,19 @@ def test_the_first_tokens_of_an_online_mixture_by_hand() -> None:
         assert found[0, t] == pytest.approx(np.log(weights @ each[:, t]))
         weights += (weights * each[:, t] / (weights @ each[:, t]) - weights) / (t + 2)
     np.testing.assert_allclose(after.weights[0, 0], weights)
+
+
+def test_weights_to_begin_with_move_slowly_from_the_first_token_on() -> None:
+    first, rate = np.array([0.2, 0.7, 0.1]), 0.01
+    model = OnlineMixture(members(), rate=rate, first=first)
+    state = model.start(1)
+    said = np.exp(np.stack([member.predict(own)[0] for member, own in zip(model.models, state.own)]))
+    np.testing.assert_allclose(np.exp(model.predict(state)[0]), first @ said)
+    after = model.advance(state, np.array([1]))
+    shares = first * said[:, 1] / (first @ said[:, 1])
+    np.testing.assert_allclose(after.weights[0, 0], first + rate * (shares - first))
+    with pytest.raises(InputError, match="sum to 1"):
+        OnlineMixture(members(), first=np.array([0.5, 0.2, 0.1]))
 
 
 def test_logistic_weights_climb_the_gradient() -> None:
