@@ -119,7 +119,9 @@ def test_weights_to_begin_with_move_slowly_from_the_first_token_on() -> None:
     first, rate = np.array([0.2, 0.7, 0.1]), 0.01
     model = OnlineMixture(members(), rate=rate, first=first)
     state = model.start(1)
-    said = np.exp(np.stack([member.predict(own)[0] for member, own in zip(model.models, state.own)]))
+    said = np.exp(
+        np.stack([member.predict(own)[0] for member, own in zip(model.models, state.own, strict=True)])
+    )
     np.testing.assert_allclose(np.exp(model.predict(state)[0]), first @ said)
     after = model.advance(state, np.array([1]))
     shares = first * said[:, 1] / (first @ said[:, 1])
