@@ -83,6 +83,15 @@ def test_primed_its_weights_stay(name: str) -> None:
     assert not any(leaf.size > 5000 for leaf in leaves(after))
 
 
+def test_a_mixture_begins_with_the_weights_it_was_given() -> None:
+    model = LinearMixture((network(), counted()), np.array([[0.9, 0.1]]))
+    learning = online(model)
+    assert isinstance(learning, OnlineMixture)
+    np.testing.assert_allclose(learning.start(1).weights[0, 0], [0.855, 0.095, 0.05])
+    again = online(OnlineMixture((counted(), Uniform(V)), first=np.array([0.8, 0.2])))
+    assert len(again.start(1).weights[0, 0]) == 3
+
+
 def test_a_prompt_of_nothing_teaches_nothing() -> None:
     model, state = primed(network(), OTHER[None, :0])
     np.testing.assert_allclose(model.predict(state), network().predict(network().start(1)))

@@ -9,7 +9,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial, reduce
+from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -26,11 +26,11 @@ from chainrule.data.tokenizers import restore_tokenizer
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, plain, size, unpack
-from chainrule.models.mixture import LinearMixture, best_weights
 from chainrule.models.recurrent import RecurrentModel
 from chainrule.recipes import Recipe, check_device, compressing, evaluate_part, fit, world_size
 from chainrule.recipes.adaptive import kinds_of
 from chainrule.recipes.card import CARD, fitted_card, imported_card, mixture_card
+from chainrule.recipes.mixing import weigh
 from chainrule.recipes.online import online as online_form
 from chainrule.recipes.online import primed
 from chainrule.tasks.evaluation import LN2, LN10, Evaluation, surprisal
@@ -215,34 +215,20 @@ class LanguageModel:
         `codec=first.codec` in `fit`. Raises InputError for models of two vocabularies, for one whose scores
         are no probabilities, and for a text without a token.
         """
-        if len(models) < 2:
-            raise InputError(f"mixture: expected at least two models, got {len(models)}")
-        first, rounds = models[0], len(models) + bool(test)
+        codec = models[0].codec
         for number, lm in enumerate(models, 1):
-            if lm.codec != first.codec:
+            if lm.codec != codec:
                 raise InputError(
                     f"model {number}: expected the tokens and the vocabulary of model 1, got others"
                 )
-            if not getattr(lm.model, "normalised", True):
-                raise InputError(f"model {number}: expected probabilities, got scores that only rank")
         parts = {"train": "", "valid": valid, "test": test}
-        split = {name: Part(first.codec.prepare(t), first.codec.encode(t)) for name, t in parts.items()}
-
-        def tell(at: int, done: float) -> None:
-            if progress:
-                progress((at + done) / rounds)
-
-        ids = split["valid"].ids
-        nats = [surprisal(lm.model, ids, progress=partial(tell, at)) for at, lm in enumerate(models)]
-        weights = best_weights(-np.stack(nats))
-        made = LinearMixture(tuple(lm.model for lm in models), weights[None])
-        last = partial(tell, len(models))
-        held_out = evaluate_part(made, split["test"], first.codec, last).report if test else None
+        split = {name: Part(codec.prepare(t), codec.encode(t)) for name, t in parts.items()}
+        weighed = weigh([lm.model for lm in models], split["valid"], progress)
+        held_out = evaluate_part(weighed.model, split["test"], codec).report if test else None
         fingerprint = reduce(Fingerprint.joined, (lm.fingerprint for lm in models))
-        card = mixture_card(
-            [lm.card for lm in models], weights.tolist(), split, held_out, fingerprint.share(test)
-        )
-        return cls(made, first.codec, card, fingerprint)
+        overlap = fingerprint.share(split["test"].text)
+        card = mixture_card([lm.card for lm in models], weighed, split, held_out, overlap)
+        return cls(weighed.model, codec, card, fingerprint)
 
     @classmethod
     def imported(
@@ -302,7 +288,13 @@ class LanguageModel:
         """The text as the bytes of a file that this model makes text of again, see
         `chainrule.recipes.compressing`; raises InputError where the tokeniser loses some of it."""
         target = io.BytesIO()
-        compressing.compress(io.BytesIO(text.encode()), target, lm=self, online=online)
+        try:
+            data = text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"text: expected characters that UTF-8 has, got {text[error.start]!r}"
+            ) from error
+        compressing.compress(io.BytesIO(data), target, lm=self, online=online)
         return target.getvalue()
 
     def decompress(self, data: bytes) -> str:
@@ -310,7 +302,10 @@ class LanguageModel:
         is damaged."""
         target = io.BytesIO()
         compressing.decompress(io.BytesIO(data), target, lm=self)
-        return target.getvalue().decode()
+        try:
+            return target.getvalue().decode()
+        except UnicodeDecodeError as error:
+            raise FileFormatError("expected a compressed text, got other bytes") from error
 
     def overlap(self, text: str) -> float | None:
         """The share of the text's 50-character windows that stand in the training text; None if too short."""

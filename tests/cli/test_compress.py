@@ -105,10 +105,16 @@ def test_pipes(book: Path, tmp_path: Path) -> None:
 
 def test_what_is_refused(run: Run, book: Path, tmp_path: Path) -> None:
     (tmp_path / "junk.cr").write_bytes(b"\x1f\x8b\x08 a gzip file")
+    (tmp_path / "m").write_bytes(b"a model")
     for arguments, message in (
         (("compress", "."), ".: expected a file, got a folder"),
         (("compress", "book.txt", "-o", "book.txt", "--force"), "expected another file to write"),
+        (
+            ("compress", "book.txt", "-m", "m", "-o", "m", "--force"),
+            "expected another file to write than one",
+        ),
         (("compress", "book.txt", "--with-model"), "--with-model: expected a model"),
+        (("compress", "book.txt", "--online"), "--online: expected a model"),
         (("compress", "book.txt", "-o", "-", "--json"), "--json: expected a file to write"),
         (("decompress", "book.txt"), "expected a name that ends in .cr, or --output"),
         (
@@ -117,7 +123,7 @@ def test_what_is_refused(run: Run, book: Path, tmp_path: Path) -> None:
         ),
     ):
         assert message in one_line(run(*arguments))
-    assert sorted(os.listdir(tmp_path)) == ["book.txt", "junk.cr"]
+    assert sorted(os.listdir(tmp_path)) == ["book.txt", "junk.cr", "m"]
 
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:

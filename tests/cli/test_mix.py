@@ -19,11 +19,13 @@ def pair(run: Run, text_file: Path) -> tuple[str, str]:
 
 
 def test_a_mixture_is_a_model_like_any_other(run: Run, pair: tuple[str, str], text_file: Path) -> None:
-    done = run("mix", *pair, "--on", text_file, "-o", "both", "--json")
+    done = run("mix", *pair, "--corpus", text_file, "-o", "both", "--json")
     assert done.code == 0, done.err
     card = json.loads(done.out)
     assert [member["recipe"]["kind"] for member in card["members"]] == ["ngram", "contexts"]
     assert sum(member["weight"] for member in card["members"]) == pytest.approx(1)
+    alone = [member["valid_bits_per_character"] for member in card["members"]]
+    assert card["valid_bits_per_character"] < min(alone)
     assert card["held_out"]["tokens"] == card["split"]["test"]["tokens"] > 0
     shown = run("info", "both").out
     assert "mixture" in shown
@@ -47,11 +49,15 @@ def test_what_cannot_be_mixed(run: Run, pair: tuple[str, str], text_file: Path) 
     (text_file.parent / "other.txt").write_text("abcabc\n" * 300, "utf-8")
     assert run("train", "other.txt", "--model", "unigram", "-o", "c").code == 0
     for arguments, said in (
-        ((pair[0], "c", "--on", text_file), "c: expected the tokens and the vocabulary of a, got others"),
-        ((pair[0], "--on", text_file), "expected at least two models, got 1"),
-        (pair, "expected --on CORPUS, or a file for --valid, got 0.1"),
-        ((*pair, "--on", text_file, "--valid", "0"), "expected some to weigh the models on, got none"),
-        ((pair[0], "nowhere", "--on", text_file), "nowhere: there is no such file"),
+        ((pair[0], "c", "--corpus", text_file), "c: expected the tokens and the vocabulary of a, got others"),
+        ((pair[0], "--corpus", text_file), "expected at least two models, got 1"),
+        (
+            (*pair, "--valid", text_file, "--test", "0.3"),
+            "expected --corpus CORPUS, or a file for --test, got 0.3",
+        ),
+        (pair, "expected --corpus CORPUS, or a file for --valid, got 0.1"),
+        ((*pair, "--corpus", text_file, "--valid", "0"), "expected some to weigh the models on, got none"),
+        ((pair[0], "nowhere", "--corpus", text_file), "nowhere: cannot be read: No such file"),
     ):
         done = run("mix", *arguments, "-o", "both")
         assert (done.code, done.out) == (2, "")

@@ -34,6 +34,15 @@ def test_letters_make_words_and_words_are_words(
     assert found >> FOLDED == (ord(folded) if folded else 0)
 
 
+def test_sub_words_are_what_they_are_spelled_as() -> None:
+    codec = Codec.fit("the time\tmachine\nthe time machine\n" * 20, "bpe", bpe_size=260)
+    kinds, ids = kinds_of(codec), codec.encode("a \t\n")
+    classes = [kinds[i] >> CLASS & 3 for i in ids]
+    assert classes == [1, 0, 0, 0]
+    assert kinds[ids[-1]] >> LINE_END & 1
+    assert len(kinds) == codec.vocab_size
+
+
 def test_bytes_have_the_kinds_of_utf_8() -> None:
     codec = Codec.fit("Äpfel\n天", "bytes")
     kinds = kinds_of(codec)

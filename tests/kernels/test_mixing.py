@@ -72,6 +72,23 @@ def test_every_set_of_instructions_writes_the_same(known: str, monkeypatch: pyte
     assert mixing.encode(mixing.new_mix(byte_kinds(), BITS), TEXT * 5) == expected
 
 
+@needs_compiled
+def test_a_match_or_a_word_that_never_ends_is_no_longer_than_the_longest() -> None:
+    """A file of zeros: counted on, the length of the match would be negative after 2 GB."""
+    kinds = np.full(4, 1 << mixing.CLASS, np.uint32)
+    compiled, readable = mixing.new_mix(kinds, BITS), new_python(kinds)
+    for mix in (compiled, readable):
+        mixing_python.fields(mix)["length"] = mixing_python.fields(mix)["word_length"] = (
+            mixing_python.LONGEST - 3
+        )
+    ids = np.zeros(20, np.int32)
+    mixing.learn(compiled, ids)
+    mixing_python.learn(readable, ids, np.empty((20, 2), np.int32))
+    assert differing(compiled, readable) == []
+    for name in ("length", "word_length"):
+        assert mixing_python.fields(compiled)[name] == mixing_python.LONGEST
+
+
 def test_what_a_bit_was_predicted_with_is_what_it_costs() -> None:
     """predict before, learn after: the same probability, though learning moves everything."""
     mix, ids = mixing.new_mix(np.zeros(11, np.uint32), BITS), [3, 10, 3, 3, 10, 0, 3, 10]

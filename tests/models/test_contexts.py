@@ -1,11 +1,13 @@
 """Context mixing as a token model: the laws, histories that fork, and what it has read before."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from chainrule.core import FileFormatError, InputError, join_rows, take_rows
+from chainrule.kernels import mixing
 from chainrule.models.contexts import ByteMixing, ContextMixing
 from chainrule.testing import check_token_model
 
@@ -94,6 +96,41 @@ def test_a_strangers_arrays_are_looked_at(settings: dict[str, int], arrays: dict
 def test_a_vocabulary_that_does_not_fit_is_refused(vocab: int) -> None:
     with pytest.raises(InputError, match=r"expected 1\.\.65536 ids, got"):
         ContextMixing(vocab)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [np.zeros(5, np.uint32), np.zeros(6, np.int64), np.zeros((6, 1), np.uint32), np.zeros(6, np.uint8)],
+)
+def test_kinds_of_other_ids_or_numbers_are_refused(kinds: np.ndarray) -> None:
+    with pytest.raises(InputError, match="expected kinds of 6 ids as uint32, got"):
+        ContextMixing(6, kinds)
+
+
+def test_what_is_interrupted_while_it_learns_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, text = ContextMixing(6, table_bits=SMALL), np.array([[1, 2, 3, 1, 2, 3, 1, 2]])
+    _, state = model.score(model.start(1), text)
+    ahead, learn = model.predict(state), mixing.learn
+
+    def interrupted(mix: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        learn(mix, ids)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mixing, "learn", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.score(state, text)
+    monkeypatch.undo()
+    assert np.array_equal(model.predict(state), ahead)
+
+
+def test_threads_that_go_on_from_one_state_part_ways() -> None:
+    model, rng = ContextMixing(6, table_bits=SMALL), np.random.default_rng(0)
+    _, state = model.score(model.start(1), rng.integers(0, 6, (1, 500)))
+    texts = [rng.integers(0, 6, (1, 3000)) for _ in range(4)]
+    apart = [float(model.score(state, text)[0].sum()) for text in texts]
+    with ThreadPoolExecutor(4) as threads:
+        beside = list(threads.map(lambda text: float(model.score(state, text)[0].sum()), texts))
+    assert beside == apart
 
 
 def test_bytes_learned_elsewhere_are_known() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chainrule.core import InputError, TokenModel
 from chainrule.models.mixture import LinearMixture, LogisticMixture, OnlineMixture, best_weights
-from chainrule.models.ngram import NgramModel, WittenBell, count_ngrams
+from chainrule.models.ngram import NgramModel, StupidBackoff, WittenBell, count_ngrams
 from chainrule.models.uniform import Uniform
 from chainrule.tasks.evaluation import surprisal
 from chainrule.testing import check_token_model
@@ -128,6 +128,12 @@ def test_weights_to_begin_with_move_slowly_from_the_first_token_on() -> None:
     np.testing.assert_allclose(after.weights[0, 0], first + rate * (shares - first))
     with pytest.raises(InputError, match="sum to 1"):
         OnlineMixture(members(), first=np.array([0.5, 0.2, 0.1]))
+
+
+def test_scores_that_only_rank_are_refused() -> None:
+    ranking = NgramModel(count_ngrams([TRAIN], V, order=2), StupidBackoff())
+    with pytest.raises(InputError, match="expected models of probabilities"):
+        OnlineMixture((ranking, Uniform(V)))
 
 
 def test_logistic_weights_climb_the_gradient() -> None:

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -391,3 +392,11 @@ def test_a_pipe_hands_out_what_it_has() -> None:
     reader.header()
     read_stream(reader, target, ByteBlocks(Deflate()))
     assert target.getvalue() == TEXT
+
+
+@pytest.mark.parametrize("said", ["\x1b[31mred", "two\nlines", "long" * 100])
+def test_what_a_header_says_can_be_shown_in_a_terminal(said: str) -> None:
+    target = io.BytesIO()
+    Writer(target).header(replace(DETAILS, tokenizer=said))
+    with pytest.raises(FileFormatError, match="printable characters"):
+        Reader(io.BytesIO(target.getvalue())).header()

@@ -55,7 +55,7 @@ def compress(
         raise InputError("--with-model: expected a model, --model FILE, got none")
     if online and model is None:
         raise InputError("--online: expected a model, --model FILE, got none; without one, all is learned")
-    target = _target(file, out_file, Path(f"{file}{SUFFIX}"), force=force, json=json)
+    target = _target(file, out_file, Path(f"{file}{SUFFIX}"), model, force=force, json=json)
     began = time.perf_counter()
     with ExitStack() as stack:
         how: dict[str, Any] = {"online": online}
@@ -91,7 +91,7 @@ def decompress(
     """
     if out_file is None and file != STANDARD and file.suffix != SUFFIX:
         raise InputError(f"{file}: expected a name that ends in {SUFFIX}, or --output")
-    target = _target(file, out_file, Path(str(file).removesuffix(SUFFIX)), force=force, json=json)
+    target = _target(file, out_file, Path(str(file).removesuffix(SUFFIX)), model, force=force, json=json)
     began = time.perf_counter()
     how: dict[str, Any] = {"lm": None if model is None else load(model), "load": load}
     with _progress(file, "decompressing") as tell:
@@ -99,7 +99,9 @@ def decompress(
     _show(done, file, target, time.perf_counter() - began, json=json)
 
 
-def _target(file: Path, out_file: Path | None, default: Path, *, force: bool, json: bool) -> Path:
+def _target(
+    file: Path, out_file: Path | None, default: Path, model: Path | None, *, force: bool, json: bool
+) -> Path:
     """Where the result goes, checked before any work is done."""
     if file != STANDARD and file.is_dir():
         raise InputError(f"{file}: expected a file, got a folder")
@@ -113,8 +115,9 @@ def _target(file: Path, out_file: Path | None, default: Path, *, force: bool, js
             raise InputError("output: expected a file (--output) or a pipe, got a terminal")
         return target
     output(target, force=force)
-    if file != STANDARD and target.exists() and target.samefile(file):
-        raise InputError(f"{target}: expected another file to write than the one that is read")
+    read = [path for path in (file, model) if path is not None and path != STANDARD and path.exists()]
+    if target.exists() and any(map(target.samefile, read)):
+        raise InputError(f"{target}: expected another file to write than one that is read")
     return target
 
 

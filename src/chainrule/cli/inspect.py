@@ -79,7 +79,12 @@ def card_table(lm: LanguageModel) -> Table:
     if len(recipe) > 1:
         line("recipe", ", ".join(f"{name} {value}" for name, value in recipe.items() if name != "kind"))
     for member in card.get("members", []):
-        line("of it", f"{member['weight']:.4f} {member['recipe']['kind']} ({member['corpus']})")
+        bits = number(float(member["valid_bits_per_character"]), 4)
+        line(
+            "of it", f"{member['weight']:.4f} {member['recipe']['kind']}, alone {bits} bits/character (valid)"
+        )
+    if "members" in card:
+        line("together", f"{number(float(card['valid_bits_per_character']), 4)} bits/character (valid)")
     if card["training"]:
         log = card["training"]["log"]
         epochs = f", {log[-1]['epoch']:.1f} epochs" if log else ""

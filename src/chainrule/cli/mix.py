@@ -17,20 +17,22 @@ def mix(
     models: Annotated[list[Path], typer.Argument(help="Model files of one vocabulary.")],
     out_file: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
     corpus: Annotated[
-        str | None, typer.Option("--on", help="The corpus that they were trained on, split in the same way.")
+        str | None, typer.Option(help="The corpus that they were trained on, split in the same way.")
     ] = None,
     valid: Annotated[str, typer.Option(help="A fraction or a file to find the weights on.")] = "0.1",
-    test: Annotated[str, typer.Option(help="A fraction or a file to test on; 0 for none.")] = "0.1",
+    test: Annotated[
+        str | None, typer.Option(help="A fraction or a file to test on; 0 for none.", show_default="0.1")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
     errors: Annotated[str, typer.Option(help="Bytes that are not UTF-8: strict or replace.")] = "strict",
 ) -> None:
     """Mix models into one that predicts better than each, by weights from the validation text.
 
-    They must have one vocabulary: train the second with `--vocab FIRST`. `--on CORPUS` is split as `train`
+    They must have one vocabulary: train the second with `--vocab FIRST`. `--corpus` is split as `train`
     does; without it `--valid`, and `--test`, are files.
 
-    Example: `chainrule mix lstm.chainrule 6gram.chainrule --on tinyshakespeare -o both.chainrule`
+    Example: `chainrule mix lstm.chainrule 6gram.chainrule --corpus tinyshakespeare -o both.chainrule`
     """
     output(out_file, force=force)
     opened = [load(path) for path in models]
@@ -56,12 +58,16 @@ def mix(
         err().print(f"model: {out_file}", soft_wrap=True, markup=False)
 
 
-def _parts(lm: LanguageModel, corpus: str | None, valid: str, test: str, errors: str) -> tuple[str, str]:
+def _parts(
+    lm: LanguageModel, corpus: str | None, valid: str, test: str | None, errors: str
+) -> tuple[str, str]:
     """The texts to weigh and to test on."""
-    given = [fraction_or_text(valid, "--valid", errors), fraction_or_text(test, "--test", errors)]
+    given = [fraction_or_text(valid, "--valid", errors), fraction_or_text(test or "0.1", "--test", errors)]
     if corpus is None:
         if not isinstance(given[0], str):
-            raise InputError(f"mix: expected --on CORPUS, or a file for --valid, got {valid}")
+            raise InputError(f"mix: expected --corpus CORPUS, or a file for --valid, got {valid}")
+        if test is not None and not isinstance(given[1], str):
+            raise InputError(f"mix: expected --corpus CORPUS, or a file for --test, got {test}")
         return given[0], given[1] if isinstance(given[1], str) else ""
     text, how = (
         read_corpus(corpus, errors).text,

@@ -93,6 +93,8 @@ def encode(mix: Mix, data: bytes) -> bytes:
     size = call_simd(
         "mixing_encode", mix, np.frombuffer(data, np.uint8), len(data), out, len(out), returns=c_int64
     )
+    if size < 0:
+        raise RuntimeError(f"mixing: expected {len(data)} bytes to take {len(out)} at most")
     return out[:size].tobytes()
 
 

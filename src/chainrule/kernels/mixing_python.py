@@ -15,6 +15,7 @@ from chainrule.kernels.interval import LAST, Interval
 
 Array = np.ndarray
 CONTEXTS, INPUTS, SYMBOLS, RING, MATCHES, MATCHED = 14, 48, 1 << 16, 1 << 22, 1 << 20, 6
+LONGEST = 65535  # length of a match or a word that is told from longer ones
 LIMIT, HEAVIEST, ONE, WORD = 2047, 524287, 65536, 0xFFFFFFFF
 SETS = (256, 2048, 4096, 2048, 1024, 256)
 FIRSTS = tuple(int(sum(SETS[:k])) for k in range(len(SETS)))
@@ -274,7 +275,8 @@ def learn_bit(m: Any, b: Bit, bit: int) -> None:
     """What a bit teaches."""
     rate, missed = 8 + 4_000_000 // (50_000 + int(m["position"])), bit * ONE - b.mixed
     for k, (row, out) in enumerate(zip(b.rows, b.outs, strict=True)):
-        m["final"][b.final_at, k] += out * missed * 4 + (1 << 19) >> 20
+        heavier = int(m["final"][b.final_at, k]) + (out * missed * 4 + (1 << 19) >> 20)
+        m["final"][b.final_at, k] = min(max(heavier, -HEAVIEST), HEAVIEST)
         step = (bit * ONE - int(m["squash"][out + 2048])) * rate >> 6
         moved = m["weights"][row] + (b.inputs * step + 32768 >> 16)
         m["weights"][row] = np.clip(moved, -HEAVIEST, HEAVIEST)
@@ -303,7 +305,7 @@ def end_symbol(m: Any, symbol: int) -> None:
     """Move on: the match, the line, the unit, the word."""
     kind = int(m["kinds"][symbol])
     if m["length"] and m["ring"][m["match"] % RING] == symbol:
-        m["length"] += 1
+        m["length"] = min(int(m["length"]) + 1, LONGEST)
         m["match"] += 1
     else:
         m["length"] = 0
@@ -347,7 +349,7 @@ def _end_unit(m: Any, kind: int) -> None:
     word = int(m["word"])
     if kind >> 2 & 3 == 1:
         m["word"] = mixed(word * 0x2F0B4C47 + (folded or unit) & WORD)
-        m["word_length"] += 1
+        m["word_length"] = min(int(m["word_length"]) + 1, LONGEST)
     elif word or kind >> 2 & 3 == 2:
         m["word_before_that"], m["word_before"] = m["word_before"], word or unit
         m["word"] = m["word_length"] = 0

@@ -14,6 +14,7 @@ from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowModel
 
 Array = np.ndarray
+FAMILIES = ("uniform", "ngram", "backoff", "window", "recurrent", "contexts", "mixture")
 
 
 @runtime_checkable
@@ -42,7 +43,7 @@ def pack(model: TokenModel[Any]) -> tuple[str, dict[str, Any], dict[str, Array]]
             return "window", *model.to_arrays()
         case RecurrentModel():
             return "recurrent", *model.to_arrays()
-        case ContextMixing(read=read) if read is not None:
+        case ContextMixing():
             return "contexts", *model.to_arrays()
         case LinearMixture(bucket=bucket) if bucket is one_set:
             members = [pack(member) for member in model.models]
@@ -54,7 +55,8 @@ def pack(model: TokenModel[Any]) -> tuple[str, dict[str, Any], dict[str, Array]]
                 "save: expected a mixture of one set of weights, got one that picks among several"
             )
         case _:
-            raise InputError(f"save: expected a model of chainrule, got {type(model).__name__}")
+            named = ", ".join(FAMILIES)
+            raise InputError(f"save: expected a model of the families {named}, got {type(model).__name__}")
 
 
 def unpack(family: str, settings: dict[str, Any], arrays: dict[str, Array]) -> TokenModel[Any]:

@@ -230,9 +230,11 @@ class LogisticMixture(TokenModel[Learned]):
 
 
 def check_members(models: Sequence[TokenModel[Any]]) -> None:
-    """Raises InputError unless there is a model, and all have one vocabulary."""
+    """Raises InputError unless there is a model, and all have one vocabulary and give probabilities."""
     if not models:
         raise InputError("mixture: expected at least one model, got none")
+    if not all(getattr(model, "normalised", True) for model in models):
+        raise InputError("mixture: expected models of probabilities, got one whose scores only rank")
     sizes = [model.vocab_size for model in models]
     if len(set(sizes)) > 1:
         raise InputError(

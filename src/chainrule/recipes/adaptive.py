@@ -12,7 +12,7 @@ from chainrule.models.contexts import ContextMixing, byte_kinds
 from chainrule.recipes.recipe import FitResult, Recipe
 
 TABLE_BITS = 16, 22  # 4 and 268 MB
-BUCKETS = 28  # that a token fills, about: 14 contexts, two buckets each
+BUCKETS = 5  # for each token: fewer than it meets, as most come again
 
 
 def read(recipe: Recipe, data: Dataset) -> FitResult:
@@ -38,7 +38,7 @@ def read(recipe: Recipe, data: Dataset) -> FitResult:
 
 def kinds_of(codec: Codec) -> UInt32[np.ndarray, " V"]:
     """What each id of a vocabulary is to a mix of contexts."""
-    tokens = codec.vocabulary.tokens
+    tokens, join = codec.vocabulary.tokens, codec.tokenizer.join
     if codec.tokenizer.name == "bytes":
         return np.concatenate([byte_kinds(), token_kinds(tokens[256:])])
-    return token_kinds(tokens)
+    return token_kinds([token if token == codec.vocabulary.unknown else join([token]) for token in tokens])

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from chainrule.data.dataset import Dataset, Part
+from chainrule.recipes.mixing import Weighed
 from chainrule.recipes.recipe import FitResult, Recipe
 from chainrule.tasks.evaluation import Evaluation, finite_or_name
 
@@ -43,26 +44,29 @@ def fitted_card(
 
 def mixture_card(
     cards: Sequence[Mapping[str, Any]],
-    weights: Sequence[float],
+    weighed: Weighed,
     split: Mapping[str, Part],
     held_out: Evaluation | None,
     overlap: float | None,
 ) -> Card:
     """Of a mixture of models that have cards. split: the parts that weights and figures are of."""
+    weights = weighed.model.weights[0].tolist()
     members = [
         {
             "weight": weight,
+            "valid_bits_per_character": finite_or_name(bits),
             "recipe": card["recipe"],
             "corpus": card["corpus"],
             "members": card.get("members", []),
         }
-        for weight, card in zip(weights, cards, strict=True)
+        for weight, bits, card in zip(weights, weighed.members, cards, strict=True)
     ]
     return {
         **dict.fromkeys(CARD, None),
         "chainrule": version("chainrule"),
         "corpus": ", ".join(dict.fromkeys(str(card["corpus"]) for card in cards)),
         "recipe": {"kind": "mixture"},
+        "valid_bits_per_character": finite_or_name(weighed.together),
         "split": {name: extent(part) for name, part in split.items()},
         "held_out": None if held_out is None else held_out.as_dict(),
         "overlap": overlap,

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import platform
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -169,16 +170,26 @@ def compress_file(path: Path, out: Path, **how: Any) -> Compressed:
     Raises RunError when it cannot be written.
     """
     with opened(path) as source, written_aside(out) as target:
-        return compress(source, target, **how)
+        done = compress(source, target, **how)
+    _no_more_open(path, out)
+    return done
 
 
 def decompress_file(path: Path, out: Path, **how: Any) -> Compressed:
     """`decompress` from file to file, as `compress_file`; errors name the file."""
     with opened(path) as source, written_aside(out) as target:
         try:
-            return decompress(source, target, **how)
+            done = decompress(source, target, **how)
         except FileFormatError as error:
             raise FileFormatError(f"{path}: {error}") from error
+    _no_more_open(path, out)
+    return done
+
+
+def _no_more_open(path: Path, out: Path) -> None:
+    """Whoever may not read the one may not read the other."""
+    with contextlib.suppress(OSError):
+        shutil.copymode(path, out)
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -216,7 +227,8 @@ def machine() -> str:
     blas = next((info for info in threadpool_info() if info["user_api"] == "blas"), {})
     parts = (blas.get("internal_api"), blas.get("version"), blas.get("architecture"))
     named = " ".join(str(part) for part in parts if part) or "no BLAS"
-    return f"{platform.system()} {platform.machine()}, numpy {np.__version__}, {named}"
+    python = f"Python {platform.python_version()}"
+    return f"{platform.system()} {platform.machine()}, {python}, numpy {np.__version__}, {named}"
 
 
 def in_float64(model: TokenModel[Any]) -> TokenModel[Any]:
@@ -245,6 +257,8 @@ def _check_known(details: Details, lm: Speaker | None, load: Callable[[Path], Sp
         )
     if details.carried and load is None:
         raise InputError("model: expected a way to load the one that the file carries, got none")
+    if details.carried and lm is not None:
+        raise InputError("model: expected none, as the file carries its own, got one")
     if not details.carried and lm is None:
         raise InputError(
             f"model: expected the one that the file was compressed with, {details.model[:SHOWN]} "
@@ -262,7 +276,9 @@ def _token_blocks(details: Details, lm: Speaker, mixing: Mixing) -> TokenBlocks:
             f"({lm.codec.tokenizer.name})"
         )
     model = _to_code(lm, online=details.online)
-    return TokenBlocks(model, lm.codec, mixing(), f"{details.made_on}; here it is {machine()}")
+    return TokenBlocks(
+        model, lm.codec, mixing(), f"{details.made_on}, chainrule {details.chainrule}; here it is {machine()}"
+    )
 
 
 def _carried(reader: Reader, path: Path, mixing: Mixing, load: Callable[[Path], Speaker]) -> Speaker:

@@ -1,7 +1,7 @@
 """Any model in the form that learns while it reads, so that each token is scored, then learned.
 
     recurrent network     its weights follow the text (dynamic evaluation), of words with a continuous cache
-    mixture               the same mixture of its members' online forms
+    mixture               of its members' online forms, by the same weights to begin with
     one that learns       itself
     any but the last      mixed with one that knows nothing but what it reads (context mixing)
 
@@ -27,6 +27,7 @@ from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowModel
 
 Array = np.ndarray
+NEWCOMER = 0.05  # first weight of what has read nothing, beside a mixture that was weighed
 WORDS = 4000  # ids from which a vocabulary is one of words
 GATED, RATES = ("lstm", "gru"), (1.5e-4, 5e-5)  # the gradients of the other cells are longer and sooner wrong
 
@@ -55,8 +56,12 @@ def online(model: TokenModel[Any], kinds: UInt32[Array, " V"] | None = None) -> 
         raise InputError("online: expected a model of probabilities; this model's scores only rank")
     learning = _learning(plain(model))
     match learning:
-        case OnlineMixture(models=members) if not any(isinstance(m, ContextMixing) for m in members):
-            return replace(learning, models=(*members, _counting(model.vocab_size, kinds)))
+        case OnlineMixture(models=members, first=first) if not any(
+            isinstance(m, ContextMixing) for m in members
+        ):
+            if first is not None:
+                first = np.append((1 - NEWCOMER) * first, NEWCOMER)
+            return replace(learning, models=(*members, _counting(model.vocab_size, kinds)), first=first)
         case _ if learns(learning) and learns(model):
             return learning
         case _:
@@ -78,8 +83,8 @@ def _learning(model: TokenModel[Any]) -> TokenModel[Any]:
             return _following(model)
         case NgramModel() | BackoffModel() | WindowModel() | Uniform():
             return model
-        case LinearMixture(models=members):
-            return OnlineMixture(tuple(map(_learning, members)))
+        case LinearMixture(models=members, weights=weights):
+            return OnlineMixture(tuple(map(_learning, members)), first=weights.mean(axis=0))
         case OnlineMixture(models=members) | LogisticMixture(models=members):
             return replace(model, models=tuple(map(_learning, members)), bucket=one_set, sets=1)
         case DynamicEvaluation() | ContinuousCache() | UnigramCache() | ContextMixing():

@@ -9,9 +9,12 @@ state that others have gone past reads its history again.
 Shape letters: B batch, T time, V vocabulary, D bits of a token.
 """
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,21 +24,23 @@ from chainrule.core import FileFormatError, InputError, TokenModel, check_tokens
 from chainrule.kernels import mixing
 
 Array = np.ndarray
-FEWEST, MOST = 8, 24  # bits of a table
+FEWEST, MOST = 8, 22  # bits of a table
 PIECE = 1 << 18  # ids that are learned at once
 
 
 class _Log:
-    """A history that only grows, and the mix that has learned all of it, made when first asked for."""
+    """A history that only grows, and the mix that has learned all of it, made when first asked for. lock: of
+    whoever makes it grow."""
 
-    def __init__(self, mix: mixing.Mix | None, ids: list[int]) -> None:
-        self.mix, self.ids = mix, ids
+    def __init__(self, ids: "array[int]") -> None:
+        self.ids, self.lock = ids, Lock()
+        self.mix: mixing.Mix | None = None
 
 
 @dataclass(eq=False)
 class Past:
-    """What a row has read: the first so many ids of a log. An immutable value; where others have gone on, it
-    moves to a log of its own."""
+    """What a row has read: the first so many ids of a log. It always stands for these; where others have gone
+    on from it, it moves to a log of its own."""
 
     log: _Log
     length: int
@@ -67,8 +72,11 @@ class ContextMixing(TokenModel[Pasts]):
             raise InputError(
                 f"context mixing: expected a table of {FEWEST}..{MOST} bits, got {self.table_bits}"
             )
-        if self.read is not None:
-            check_tokens(self.read, self.vocab)
+        if self.kinds is not None and (self.kinds.dtype != np.uint32 or self.kinds.shape != (self.vocab,)):
+            got = f"{self.kinds.dtype} {self.kinds.shape}"
+            raise InputError(f"context mixing: expected kinds of {self.vocab} ids as uint32, got {got}")
+        if self.read is not None and check_tokens(self.read, self.vocab).ndim != 1:
+            raise InputError(f"context mixing: expected one row of ids, got shape {self.read.shape}")
 
     @classmethod
     def from_arrays(cls, settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> "ContextMixing":
@@ -96,12 +104,13 @@ class ContextMixing(TokenModel[Pasts]):
         return self.vocab
 
     def start(self, batch: int) -> Pasts:
-        return _row([Past(_Log(None, []), 0) for _ in range(batch)])
+        return _row([Past(_Log(array("i")), 0) for _ in range(batch)])
 
     def predict(self, state: Pasts) -> Float64[Array, "B V"]:
         log_probs = np.empty((len(state), self.vocab))
         for row, past in enumerate(state):
-            log_probs[row] = self._leaves(mixing.predict(self._mix(past)) / mixing.ONE)
+            with self._held(past) as (mix, _):
+                log_probs[row] = self._leaves(mixing.predict(mix) / mixing.ONE)
         return log_probs
 
     def advance(self, state: Pasts, items: Integer[Array, " B"]) -> Pasts:
@@ -116,21 +125,31 @@ class ContextMixing(TokenModel[Pasts]):
     def _read(self, past: Past, ids: Integer[Array, " T"], out: Float64[Array, " T"]) -> Past:
         """The past after these ids; their log-probabilities are written to `out`."""
         for at in range(0, len(ids), PIECE):
-            probs = mixing.learn(self._mix(past), ids[at : at + PIECE])
-            np.log(np.where(probs, probs, mixing.ONE) / mixing.ONE).sum(axis=1, out=out[at : at + PIECE])
-            past.log.ids.extend(ids[at : at + PIECE].tolist())
-            past = Past(past.log, len(past.log.ids))
+            past = self._learned(past, ids[at : at + PIECE], out[at : at + PIECE])
         return past
 
-    def _mix(self, past: Past) -> mixing.Mix:
-        """The mix that has read just this past; where others have gone on, one that reads it again."""
-        log = past.log
-        if past.length < len(log.ids):
-            log = past.log = _Log(None, log.ids[: past.length])
-        if log.mix is None:
-            log.mix = self._begun()
-            mixing.learn(log.mix, np.array(log.ids, np.int32))
-        return log.mix
+    def _learned(self, past: Past, ids: Integer[Array, " T"], out: Float64[Array, " T"]) -> Past:
+        with self._held(past) as (mix, log):
+            log.mix = None  # where Ctrl-C comes now, half of it is learned: it is read again then
+            probs = mixing.learn(mix, ids)
+            log.ids.frombytes(ids.astype(np.intc).tobytes())
+            log.mix = mix
+        np.log(np.where(probs, probs, mixing.ONE) / mixing.ONE).sum(axis=1, out=out)
+        return Past(log, past.length + len(ids))
+
+    @contextmanager
+    def _held(self, past: Past) -> Generator[tuple[mixing.Mix, _Log]]:
+        """The mix that has read just this past, and its log, which no other thread touches meanwhile; where
+        others have gone on, they are new ones, and the past is read again."""
+        while True:
+            log = past.log
+            with log.lock:
+                if past.length == len(log.ids):
+                    if log.mix is None:
+                        log.mix = self._begun(np.array(log.ids, np.int32))
+                    yield log.mix, log
+                    return
+                past.log = _Log(log.ids[: past.length])
 
     @cached_property
     def _first(self) -> mixing.Mix:
@@ -144,9 +163,12 @@ class ContextMixing(TokenModel[Pasts]):
         kinds = np.zeros(self.vocab, np.uint32) if self.kinds is None else self.kinds
         return mixing.new_mix(kinds, self.table_bits)
 
-    def _begun(self) -> mixing.Mix:
-        """The mix that a text begins with."""
-        return self._new() if self.read is None else mixing.copied(self._first)
+    def _begun(self, ids: Integer[Array, " N"]) -> mixing.Mix:
+        """The mix after a text that begins so."""
+        mix = self._new() if self.read is None else mixing.copied(self._first)
+        for at in range(0, len(ids), PIECE):
+            mixing.learn(mix, ids[at : at + PIECE])
+        return mix
 
     def _leaves(self, ones: Float64[Array, " nodes"]) -> Float64[Array, " V"]:
         """The log-probability of every id from those of the bits at the nodes above it."""

@@ -25,6 +25,7 @@ BYTES, MODEL = 1, 2  # coders
 END, STORED, MIXED, TOKENS = 0, 1, 2, 3  # kinds of blocks
 BLOCK = 1 << 16  # bytes that a block stands for, at most
 LONGEST = 1 << 16  # bytes of details
+LONGEST_WORD = 300  # of what is said in the details
 EXPECTED = "expected a file that chainrule compress wrote"
 
 
@@ -221,4 +222,8 @@ def _details(text: bytes) -> Details:
     found = cast(dict[str, Any], value) if isinstance(value, dict) else {}
     if {name: type(part) for name, part in found.items()} != kinds:
         raise FileFormatError(f"header: expected {', '.join(kinds)}, got {', '.join(found) or 'none'}")
+    if not all(
+        part.isprintable() and len(part) < LONGEST_WORD for part in found.values() if isinstance(part, str)
+    ):
+        raise FileFormatError(f"header: expected words of up to {LONGEST_WORD} printable characters")
     return Details(**found)

@@ -17,6 +17,7 @@ enum {
     RING = 1 << 22,  /* symbols that the match looks back */
     MATCHES = 1 << 20,
     MATCHED = 6,     /* symbols that it is found by */
+    LONGEST = 65535, /* length of a match or a word that is told from longer ones */
     LIMIT = 2047,    /* of a stretched probability, 256 a nat */
     HEAVIEST = 524287,
     ONE = 65536      /* of a probability and of a weight */
@@ -84,10 +85,6 @@ static inline uint32_t prefix(uint32_t node) { return node < 256 ? node : mixed(
 
 static inline uint32_t back(const Mix *m, int64_t n) {
     return m->position >= n ? m->ring[(m->position - n) & (RING - 1)] : 0;
-}
-
-int64_t NAME(mixing_size)(int64_t table_bits) {
-    return (int64_t)sizeof(Mix) + ((int64_t)sizeof(Bucket) << table_bits);
 }
 
 static void make_tables(Mix *m) {
@@ -293,7 +290,8 @@ static void learn(Mix *m, const Bit *b) {
     int32_t bit = b->bit, target = bit << 16;
     int32_t rate = 8 + (int32_t)(4000000 / (50000 + m->position)), missed = target - b->mixed;
     for (int k = 0; k < SETS; k++) {
-        m->final[b->final_at][k] += (int32_t)(((int64_t)b->outs[k] * missed * 4 + (1 << 19)) >> 20);
+        int32_t w = m->final[b->final_at][k] + (int32_t)(((int64_t)b->outs[k] * missed * 4 + (1 << 19)) >> 20);
+        m->final[b->final_at][k] = w > HEAVIEST ? HEAVIEST : w < -HEAVIEST ? -HEAVIEST : w;
         int32_t *restrict weights = m->weights[b->rows[k]];
         int32_t step = (target - b->probabilities[k]) * rate >> 6;
         for (int i = 0; i < INPUTS; i++) {
@@ -326,7 +324,7 @@ static void end_unit(Mix *m, uint32_t kind) {
     m->part = 0;
     if (class == 1) {
         m->word = mixed(m->word * 0x2F0B4C47u + (kind >> 8 ? kind >> 8 : unit));
-        m->word_length++;
+        if (m->word_length < LONGEST) m->word_length++;
     } else if (m->word || class == 2) {
         m->word_before_that = m->word_before;
         m->word_before = m->word ? m->word : unit;
@@ -338,7 +336,7 @@ static void end_unit(Mix *m, uint32_t kind) {
 static void end_symbol(Mix *m, uint32_t symbol) {
     uint32_t kind = m->kinds[symbol];
     if (m->length && m->ring[m->match & (RING - 1)] == symbol) {
-        m->length++;
+        if (m->length < LONGEST) m->length++;
         m->match++;
     } else
         m->length = 0;
