@@ -119,7 +119,9 @@ def main() -> None:
     for row in figures(names, options.quick):
         made.append(row)
         if not options.json:
-            ratio = f"  {row['peer']} {row['peer_value']:.3f}, ratio {row['ratio']:.2f}" if "ratio" in row else ""
+            ratio = (
+                f"  {row['peer']} {row['peer_value']:.3f}, ratio {row['ratio']:.2f}" if "ratio" in row else ""
+            )
             print(f"{row['name']:36} {row['value']:10.4g} {row['unit']}{ratio}", flush=True)
     if options.json:
         print(json.dumps(made, indent=2))

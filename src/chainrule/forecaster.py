@@ -17,7 +17,7 @@ from jaxtyping import Float64
 
 from chainrule.core import InputError
 from chainrule.data.series import ID, TIME, VALUE, Columns, Series, guess_columns, make_series
-from chainrule.recipes.forecasting import Fitted, check_length, fit_average, fit_default
+from chainrule.recipes.forecasting import Fitted, check_length, fit_default, fit_median
 from chainrule.recipes.series_models import SEASONAL_NAIVE, named
 from chainrule.tasks.forecasting import check_horizon, check_level, rolling_windows, simulated_interval
 
@@ -84,7 +84,7 @@ class Forecaster:
                     made[model] = fit_default(values, self.season_length, horizon)
                 else:
                     fit = {model: named(self.season_length)[model]}
-                    made[model] = fit_average(values, fit, self.season_length, horizon)
+                    made[model] = fit_median(values, fit, self.season_length, horizon)
         except InputError as error:
             raise InputError(f"series {name}: {error}" if name else str(error)) from error
         return made
@@ -119,7 +119,7 @@ class Forecaster:
                     fitted = {name: each.reading(training) for name, each in fitted.items()}
                 span = slice(window.cutoff, window.cutoff + h)
                 found = {"cutoff": [one.times[window.cutoff - 1]] * h, VALUE: one.values[span].tolist()}
-                self._add(rows, one.name, one.times[span], found, fitted, levels)
+                self.add_rows(rows, one.name, one.times[span], found, fitted, levels)
         return to_frame(rows, kind)
 
     def _horizon(self, h: int | None) -> int:
@@ -135,7 +135,7 @@ class Forecaster:
             warnings.warn(each, SeriesWarning, stacklevel=3)
         return series, columns, kind
 
-    def _add(
+    def add_rows(
         self,
         rows: Table,
         name: str,
@@ -191,7 +191,7 @@ class FittedForecaster:
         for one in self.series:
             steps = one.series.steps
             times = steps.at(one.series.times[-1], np.arange(1, h + 1))
-            self.how._add(rows, one.series.name, times, {}, one.models, levels)
+            self.how.add_rows(rows, one.series.name, times, {}, one.models, levels)
         return to_frame(rows, self.kind)
 
 

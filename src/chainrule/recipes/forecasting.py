@@ -1,9 +1,10 @@
-"""The default forecast: every candidate is held against the end of the training part, the best few are averaged.
+"""The default forecast: every candidate is held against the end of the training part, the median of the best.
 
-    w_k ~ MSE_k^-2 over the eight with the least held-out error,   x_{T+j} = sum_k w_k x^k_{T+j}
+    x_{T+j} = (median of the eight with the least held-out squared error
+               + median of the best of each family within 1.5 of the best) / 2
 
-One setting for all series. The held-out errors of the same average are its split-conformal intervals. Averages of
-forecasts beat the best of them more often than not (Bates & Granger 1969; Petropoulos & Svetunkov 2020).
+One setting for all series. The held-out errors of the same median are its split-conformal intervals. Forecasts
+together beat the best of them more often than not (Bates & Granger 1969; Petropoulos & Svetunkov 2020).
 
 Shape letters: T time, H horizon, O origins, K members, N draws.
 """
@@ -17,8 +18,7 @@ from jaxtyping import Float64
 
 from chainrule.core import ChainruleError, InputError, SeriesModel, check_values
 from chainrule.models.series import seasonal_naive
-from chainrule.models.series.autoregression import least_scale
-from chainrule.recipes.series_models import Fit, candidates
+from chainrule.recipes.series_models import Fit, candidates, family
 from chainrule.tasks.forecasting import (
     conformal_radii,
     mean_path,
@@ -30,37 +30,41 @@ from chainrule.tasks.forecasting import (
 
 Array = np.ndarray
 Model = SeriesModel[Any]
-KEPT, POWER = 8, 4
+KEPT, WITHIN = 8, 1.5
 ORIGINS = 40
 FEWEST = 4  # values: less is no series to learn from
 
 
 class Member(NamedTuple):
-    """A model, its state after the training values, its share, and its held-out root mean squared error."""
+    """A model, its state after the training values, and its held-out root mean squared error."""
 
     name: str
     model: Model
     state: Any
-    weight: float
     error: float
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What forecasts one series. errors: of held-out forecasts 1..H steps on, from O origins; empty if none."""
+    """What forecasts one series. errors: of held-out forecasts 1..H steps on, from O origins; empty if none.
+
+    groups: names of members; each group's median counts the same.
+    """
 
     members: tuple[Member, ...]
     errors: Float64[Array, "O H"]
+    groups: tuple[tuple[str, ...], ...]
 
     def mean(self, h: int) -> Float64[Array, " H"]:
-        paths = [member.weight * mean_path(member.model, member.state, h)[0] for member in self.members]
-        return np.sum(paths, axis=0)
+        """The recursive forecasts, which are means, together; with one member, its own."""
+        paths = {m.name: mean_path(m.model, m.state, h)[0] for m in self.members}
+        return together(paths, self.groups)
 
     def reading(self, values: Float64[Array, " T"]) -> "Fitted":
         """The same models after other values, with nothing learned anew."""
         end = [len(values)]
         members = [member._replace(state=states_at(member.model, values, end)) for member in self.members]
-        return Fitted(tuple(members), self.errors)
+        return Fitted(tuple(members), self.errors, self.groups)
 
     def radii(self, h: int, level: float) -> Float64[Array, " H"]:
         """Half the width of the split-conformal interval; beyond the horizon of the held-out forecasts it grows
@@ -79,14 +83,9 @@ class Fitted:
         return self.mean(h) + np.sign(ladder - 50)[:, None] * apart
 
     def simulated(self, h: int, count: int, rng: np.random.Generator) -> Float64[Array, "N H"]:
-        """Futures drawn from the members' own predictions, each as many as its share."""
-        shares = np.array([member.weight for member in self.members])
-        numbers = np.maximum(np.round(shares * count).astype(int), 1)
-        parts = [
-            simulate(member.model, member.state, h, int(number), rng)[0]
-            for member, number in zip(self.members, numbers, strict=True)
-        ]
-        return np.concatenate(parts)
+        """Futures drawn from the members' own predictions, from each as many."""
+        each = -(-count // len(self.members))
+        return np.concatenate([simulate(m.model, m.state, h, each, rng)[0] for m in self.members])
 
 
 def held_out_cutoffs(length: int, period: int, horizon: int) -> list[int]:
@@ -96,9 +95,9 @@ def held_out_cutoffs(length: int, period: int, horizon: int) -> list[int]:
 
 
 def fit_default(values: Float64[Array, " T"], period: int, horizon: int) -> Fitted:
-    """The weighted average of the best candidates."""
+    """The median of the best candidates."""
     check_length(values)
-    return fit_average(values, candidates(values, period), period, horizon)
+    return fit_median(values, candidates(values, period), period, horizon)
 
 
 def check_length(values: Float64[Array, " T"]) -> None:
@@ -107,7 +106,7 @@ def check_length(values: Float64[Array, " T"]) -> None:
         raise InputError(f"expected at least {FEWEST} values to learn from, got {len(values)}")
 
 
-def fit_average(values: Float64[Array, " T"], fits: Mapping[str, Fit], period: int, horizon: int) -> Fitted:
+def fit_median(values: Float64[Array, " T"], fits: Mapping[str, Fit], period: int, horizon: int) -> Fitted:
     """Each is fitted without the end of the training part and tried on it; the best are fitted on all of it."""
     cutoffs = held_out_cutoffs(len(values), period, horizon)
     targets = targets_at(values, cutoffs, horizon)
@@ -118,21 +117,38 @@ def fit_average(values: Float64[Array, " T"], fits: Mapping[str, Fit], period: i
     }
     sizes = {name: _root_square(targets - path) for name, path in paths.items()}
     order = sorted(sizes, key=lambda name: sizes[name])[:KEPT]
-    models = {name: model for name in order if (model := _fitted(fits[name], values)) is not None}
+    others = best_of_families(sizes)
+    models = {
+        name: model
+        for name in dict.fromkeys([*order, *others])
+        if (model := _fitted(fits[name], values)) is not None
+    }
     if not models:
         return _fallback(values, fits)
-    floor = least_scale(values)
-    raw = {name: max(sizes[name], floor) ** -float(POWER) for name in models}
-    scale = max(raw.values())
-    total = sum(weight / scale for weight in raw.values())
-    shares = {name: weight / scale / total for name, weight in raw.items()}
-    together = np.sum([shares[name] * paths[name] for name in models], axis=0)
+    chosen = ([name for name in names if name in models] for names in (order, others))
+    groups = tuple(tuple(names) for names in chosen if names)
+    held_out = targets - together(paths, groups)
     end = [len(values)]
     members = tuple(
-        Member(name, model, states_at(model, values, end), shares[name], sizes[name])
-        for name, model in models.items()
+        Member(name, model, states_at(model, values, end), sizes[name]) for name, model in models.items()
     )
-    return Fitted(members, targets - together)
+    return Fitted(members, held_out, groups)
+
+
+def together(paths: Mapping[str, Array], groups: tuple[tuple[str, ...], ...]) -> Array:
+    """The mean of the groups' medians."""
+    return np.mean([np.median([paths[name] for name in names], axis=0) for names in groups], axis=0)
+
+
+def best_of_families(sizes: Mapping[str, float]) -> list[str]:
+    """One of each kind, so that no kind of mistake is made eight times; none that is far behind the best."""
+    least = min(sizes.values(), default=0.0)
+    best: dict[str, str] = {}
+    for name, size in sizes.items():
+        kind = family(name)
+        if kind and size <= WITHIN * least and size < sizes.get(best.get(kind, ""), np.inf):
+            best[kind] = name
+    return list(best.values())
 
 
 def _tried(
@@ -155,14 +171,15 @@ def _fitted(fit: Fit, values: Float64[Array, " T"]) -> Model | None:
 
 
 def _fallback(values: Float64[Array, " T"], fits: Mapping[str, Fit]) -> Fitted:
-    """Too few values to hold some out: the first that can be fitted, or the last value."""
-    for name, fit in fits.items():
-        if len(fits) == 1 and (model := _fitted(fit, values)) is not None:
-            break
-    else:
+    """Too few values to hold some out: the one that was asked for, or the last value."""
+    name, model = "naive", None
+    if len(fits) == 1:
+        name, fit = next(iter(fits.items()))
+        model = _fitted(fit, values)
+    if model is None:
         name, model = "naive", seasonal_naive(values, 1)
-    member = Member(name, model, states_at(model, values, [len(values)]), 1.0, float("nan"))
-    return Fitted((member,), np.empty((0, 0)))
+    member = Member(name, model, states_at(model, values, [len(values)]), float("nan"))
+    return Fitted((member,), np.empty((0, 0)), ((name,),))
 
 
 def _root_square(errors: Float64[Array, "O H"]) -> float:

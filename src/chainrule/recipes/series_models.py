@@ -19,6 +19,7 @@ from chainrule.models.series import (
     choose_lags,
     deseasoned,
     differenced,
+    fit_complex,
     fit_smoothing,
     logged,
     scaled,
@@ -47,6 +48,10 @@ def smoothing(trend: str, period: int = 0) -> Fit:
     return lambda values: fit_smoothing(values, Form(trend, period))
 
 
+def complex_smoothing(period: int = 0) -> Fit:
+    return lambda values: fit_complex(values, period)
+
+
 def autoregression(most: int) -> Fit:
     """At most `most` lags, and at least so many values for each."""
     return lambda values: choose_lags(values, max(0, min(most, len(values) // ROWS_PER_LAG)))
@@ -72,6 +77,14 @@ def candidates(values: Float64[Array, " T"], period: int) -> dict[str, Fit]:
     return made
 
 
+def family(name: str) -> str:
+    """The kind of a candidate: smoothing, complex, theta or ar; none for a baseline."""
+    words = name.removeprefix("log ").replace(",", "").split()
+    if "ar" in words:
+        return "ar"
+    return words[0] if words[0] in ("complex", "theta") else "" if name == SEASONAL_NAIVE else "smoothing"
+
+
 def _most(period: int) -> int:
     return min(2 * period + 1, MOST_LAGS) if period > 1 else FEWEST_LAGS
 
@@ -94,6 +107,8 @@ def _plain(period: int, seasonal: int, before: tuple[Make, ...]) -> dict[str, Fi
         "damped trend, season": chain(*before, fit=smoothing("damped", seasonal)),
         "trend, season": chain(*before, fit=smoothing("linear", seasonal)),
         "theta": chain(*before, means, fit=smoothing("drift")),
+        "complex, season": chain(*before, fit=complex_smoothing(seasonal)),
+        "complex, seasonal means": chain(*before, means, fit=complex_smoothing()),
         "ar, seasonal means": chain(*before, means, scaled, fit=ar),
         "ar of changes, seasonal means": chain(*before, means, differenced, fit=ar),
         "ar of seasonal changes": chain(*before, over, fit=ar),

@@ -6,6 +6,7 @@ from chainrule.models.series.autoregression import (
     fit_autoregression,
     seasonal_naive,
 )
+from chainrule.models.series.complex_smoothing import ComplexSmoothing, fit_complex
 from chainrule.models.series.smoothing import ExponentialSmoothing, Form, Hidden, Rates, fit_smoothing
 from chainrule.models.series.transforms import (
     Difference,
@@ -24,6 +25,7 @@ from chainrule.models.series.transforms import (
 
 __all__ = [
     "Autoregression",
+    "ComplexSmoothing",
     "Difference",
     "ExponentialSmoothing",
     "Form",
@@ -39,6 +41,7 @@ __all__ = [
     "deseasoned",
     "differenced",
     "fit_autoregression",
+    "fit_complex",
     "fit_smoothing",
     "logged",
     "scaled",

@@ -17,11 +17,9 @@ from jaxtyping import Float64
 
 from chainrule.core import InputError, Normal, SeriesModel, check_values
 from chainrule.models.series.autoregression import least_scale
+from chainrule.models.series.search import closing_in, recent, solve_first
 
 Array = np.ndarray
-TRIED, ROUNDS, SHRINK = 32, 5, 0.4  # settings at once, how often, how much closer each time
-RECENT = 1000  # values that a fit reads at most: older ones say little about a level
-RIDGE = 1e-8
 
 
 class Hidden(NamedTuple):
@@ -83,11 +81,11 @@ class ExponentialSmoothing(SeriesModel[Hidden]):
 
 def smooth(
     rates: Rates,
-    values: Float64[Array, "T *shape"],
-    level: Float64[Array, "*shape"],
-    trend: Float64[Array, "*shape"],
-    season: Float64[Array, "m *shape"],
-) -> tuple[Float64[Array, "T *shape"], tuple[Array, Array, Array]]:
+    values: Array,
+    level: Array,
+    trend: Array,
+    season: Array,
+) -> tuple[Array, tuple[Array, Array, Array]]:
     """All errors, and level, trend and season after the last. Rates are numbers, or arrays that broadcast."""
     errors, period = np.empty((len(values), *level.shape)), len(season)
     season = season.copy()
@@ -118,36 +116,24 @@ def fit_smoothing(values: Float64[Array, " T"], form: Form) -> ExponentialSmooth
         raise InputError(
             f"smoothing: expected at least {max(2 * form.period, parts + 2, 4)} values, got {len(values)}"
         )
-    skipped = max(len(values) - max(RECENT, 4 * form.period), 0)
-    skipped -= skipped % max(form.period, 1)
-    size = max(float(values.std()), least_scale(values))
-    z = (values[skipped:] - values[skipped]) / size
+    kept = recent(values, form.period)
+    size = max(float(kept.std()), least_scale(values))
+    z = (kept - kept[0]) / size
     drift = float(np.polyfit(np.arange(len(z)), z, 1)[0]) / 2 if form.trend == "drift" else 0.0
-    points = _spread(TRIED)
-    best, around, width = np.full(4, 0.5), np.full(4, 0.5), 1.0
-    least, found = np.inf, None
-    for _ in range(ROUNDS):
-        tried = np.clip(around + width * (points - 0.5), 0, 1)
-        tried[0] = best if found is not None else tried[0]
-        squares, firsts = _solve(z, _rates(tried, form), form, drift)
-        lowest = int(squares.argmin())
-        if squares[lowest] < least:
-            least, best = float(squares[lowest]), tried[lowest]
-            found = Rates(*(float(r[lowest]) for r in _rates(tried, form))), firsts[lowest]
-        around, width = best, width * SHRINK
-    if found is None:
-        raise InputError("smoothing: expected numbers that can be squared, got larger ones")
-    rates, first = found
+    least, point, first = closing_in(lambda points: _solve(z, _rates(points, form), form, drift))
+    rates = Rates(*(float(rate[0]) for rate in _rates(point[None], form)))
     scale = max(size * np.sqrt(least / max(len(z) - parts, 1)), least_scale(values))
-    level, trend = size * first[:1] + values[skipped], size * first[1:2]
-    hidden = Hidden(level, trend, size * first[None, 2:])
-    return ExponentialSmoothing(rates, hidden, float(scale))
+    state = _first(first, form, drift)
+    level, trend = size * state.level + kept[0], size * state.trend
+    return ExponentialSmoothing(rates, Hidden(level, trend, size * state.season), float(scale))
 
 
-def _spread(count: int) -> Float64[Array, "P 4"]:
-    """Points that fill the unit cube evenly (Roberts 2018): multiples of powers of 1/g, g^5 = g + 1."""
-    g = 1.1673039782614187
-    return (0.5 + np.arange(1, count + 1)[:, None] * g ** -np.arange(1.0, 5.0)) % 1
+def _first(parts: Float64[Array, " parts"], form: Form, drift: float) -> Hidden:
+    """The parts as one row's state; the last place of the season is what the others leave of 0."""
+    has_trend = form.trend in ("linear", "damped")
+    own = parts[1 + has_trend :]
+    season = np.append(own, -own.sum()) if form.period else own
+    return Hidden(parts[:1], parts[1:2] if has_trend else np.array([drift]), season[None])
 
 
 def _rates(points: Float64[Array, "P 4"], form: Form) -> Rates:
@@ -175,21 +161,9 @@ def _solve(
     trend[:, 0] = drift
     if has_trend:
         trend[:, 2] = 1
-    for k in range(period - 1):  # a season sums to 0: the last place is what the others leave
+    for k in range(period - 1):
         season[k, :, 2 + has_trend + k], season[-1, :, 2 + has_trend + k] = 1, -1
     columns = Rates(*(rate[:, None] for rate in rates))
-    errors, _ = smooth(columns, values, level, trend, season)
     with np.errstate(over="ignore", invalid="ignore"):
-        by_setting = errors.transpose(1, 2, 0)
-        squares = by_setting @ by_setting.transpose(0, 2, 1)
-    gram, right = squares[:, 1:, 1:], -squares[:, 1:, 0]
-    gram = gram + RIDGE * np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(count)
-    weights = np.linalg.solve(gram, right[..., None])[..., 0]
-    sums = squares[:, 0, 0] + 2 * (weights * squares[:, 1:, 0]).sum(axis=1)
-    sums += np.einsum("pi,pij,pj->p", weights, squares[:, 1:, 1:], weights)
-    firsts = np.zeros((tried, 2 + period))
-    firsts[:, 0], firsts[:, 1] = weights[:, 0], weights[:, 1] if has_trend else drift
-    if period:
-        own = weights[:, 1 + has_trend :]
-        firsts[:, 2:] = np.concatenate([own, -own.sum(axis=1, keepdims=True)], axis=1)
-    return np.where(np.isfinite(sums), np.maximum(sums, 0), np.inf), firsts
+        errors, _ = smooth(columns, values, level, trend, season)
+    return solve_first(errors)
