@@ -2,7 +2,8 @@
 
     python benchmarks/forecasting.py [--series NAME ...] [--quick] [--json]
 
-mase/       mean over 5 windows, a season apart and expanding; best-automatic is the least of AutoARIMA, AutoETS,
+mase/       mean over 5 windows, a season apart and expanding; best-automatic is the least of AutoARIMA,
+AutoETS,
             AutoCES and AutoTheta, picked after the fact on these very windows, so it is a bound and no method
 smape/      the same windows, 0 to 200;  crps/  in the series' unit
 coverage/   of the 80 % intervals (split conformal), for each series and pooled over all their steps

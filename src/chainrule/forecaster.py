@@ -2,7 +2,8 @@
 
     Forecaster(season_length=12).fit(frame).predict(12, level=(80, 95))
 
-Tables have the columns unique_id, ds, y; polars or pandas come in, the same kind goes out, or a mapping of columns.
+Tables have the columns unique_id, ds, y; polars or pandas come in, the same kind goes out, or a mapping of
+columns.
 
 Shape letters: T time, H horizon.
 """
@@ -41,9 +42,9 @@ class OneFitted:
 
 
 class Forecaster:
-    """models: names of columns: chainrule (the default, chosen inside each training part), seasonal-naive, naive,
-    mean, theta, smoothing, ar. gaps: refuse, or interpolate. intervals: conformal (from held-out errors), or
-    simulation (drawn from the models). seed: of the simulation."""
+    """models: names of columns: chainrule (the default, chosen inside each training part), seasonal-naive,
+    naive, mean, theta, smoothing, ar. gaps: refuse, or interpolate. intervals: conformal (from held-out
+    errors), or simulation (drawn from the models). seed: of the simulation."""
 
     def __init__(
         self,
@@ -99,11 +100,11 @@ class Forecaster:
         level: Sequence[float] = (),
         refit: bool = True,
     ) -> Any:
-        """Forecasts of the last `n_windows` windows of `h` steps from what came before each, beside what came.
+        """Forecasts of the last `n_windows` windows of `h` steps from what came before each, beside what
+        came.
 
-        step_size: between the windows, `h` unless said. refit: learn anew at each; else once, before the first,
-        and only the states read on.
-        """
+        step_size: between the windows, `h` unless said. refit: learn anew at each; else once, before the
+        first, and only the states read on."""
         series, columns, kind = self._series(frame)
         levels = [check_level(each) for each in level]
         rows = empty_rows(columns, ("cutoff", VALUE))

@@ -1,4 +1,5 @@
-"""The steps of a series in time: found from its dates, gaps told apart from them, and dates made for what follows.
+"""The steps of a series in time: found from its dates, gaps told apart from them, and dates made for what
+follows.
 
     months (the same day, or each the last), weekdays, a fixed span, whole numbers
 
@@ -20,7 +21,8 @@ DAY, MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
 
 @dataclass(frozen=True)
 class Steps:
-    """kind: months, month-ends, weekdays, span (microseconds) or numbers. size: how many of them a step is."""
+    """kind: months, month-ends, weekdays, span (microseconds) or numbers. size: how many of them a step
+    is."""
 
     kind: str
     size: int

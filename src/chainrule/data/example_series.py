@@ -1,8 +1,8 @@
 """Series that ship in statsmodels and statsforecast (extra `series`), by name.
 
-Monthly CO2 of Mauna Loa from weekly readings (gaps filled by straight lines), yearly sunspots, the monthly sea
-surface of El Nino, airline passengers, turnover of electrical equipment, quarterly real GDP of the United States.
-"""
+Monthly CO2 of Mauna Loa from weekly readings (gaps filled by straight lines), yearly sunspots, the monthly
+sea surface of El Nino, airline passengers, turnover of electrical equipment, quarterly real GDP of the
+United States."""
 
 import importlib
 import warnings

@@ -1,4 +1,5 @@
-"""Series from tables: columns guessed and said, times sorted and checked, gaps refused or filled, never silently.
+"""Series from tables: columns guessed and said, times sorted and checked, gaps refused or filled, never
+silently.
 
 Shape letters: T time.
 """
@@ -80,7 +81,8 @@ def read_csv(path: Path) -> dict[str, list[str]]:
 def guess_columns(
     table: Table, *, id: str | None = None, time: str | None = None, value: str | None = None
 ) -> Columns:
-    """By their names, then by what is in them; what is named is taken. Raises InputError where it is unclear."""
+    """By their names, then by what is in them; what is named is taken. Raises InputError where it is
+    unclear."""
     for asked in (id, time, value):
         if asked is not None and asked not in table:
             raise InputError(f"columns: expected one of {', '.join(table)}, got {asked!r}")
@@ -105,9 +107,8 @@ def guess_columns(
 def make_series(table: Table, columns: Columns, *, gaps: str = "refuse") -> tuple[list[Series], list[str]]:
     """The series in the order of their first rows, and a sentence for everything that was put right.
 
-    Raises InputError for text among the numbers, infinities, duplicate times, and for gaps unless they are to be
-    filled by straight lines.
-    """
+    Raises InputError for text among the numbers, infinities, duplicate times, and for gaps unless they are
+    to be filled by straight lines."""
     if gaps not in GAPS:
         raise InputError(f"gaps: expected {' or '.join(GAPS)}, got {gaps!r}")
     values = numbers(table[columns.value], columns.value)
@@ -154,8 +155,8 @@ def regular(name: str, times: Times, values: Float64[Array, " T"], gaps: str) ->
         if len(places) <= places[-1]:
             at = int(np.argmax(np.diff(places) > 1))
             raise InputError(
-                f"expected times {steps}, got {shown(times[at + 1])} after {shown(times[at])}: {missing} missing; "
-                "gaps interpolate fills them"
+                f"expected times {steps}, got {shown(times[at + 1])} after {shown(times[at])}: "
+                f"{missing} missing; gaps interpolate fills them"
             )
         at = int(np.argmin(known))
         raise InputError(f"expected a number, got none at {shown(times[at])}; gaps interpolate fills it")

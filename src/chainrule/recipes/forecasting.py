@@ -3,8 +3,9 @@
     x_{T+j} = (median of the eight with the least held-out squared error
                + median of the best of each family within 1.5 of the best) / 2
 
-One setting for all series. The held-out errors of the same median are its split-conformal intervals. Forecasts
-together beat the best of them more often than not (Bates & Granger 1969; Petropoulos & Svetunkov 2020).
+One setting for all series. The held-out errors of the same median are its split-conformal intervals.
+Forecasts together beat the best of them more often than not (Bates & Granger 1969; Petropoulos & Svetunkov
+2020).
 
 Shape letters: T time, H horizon, O origins, K members, N draws.
 """
@@ -67,8 +68,8 @@ class Fitted:
         return Fitted(tuple(members), self.errors, self.groups)
 
     def radii(self, h: int, level: float) -> Float64[Array, " H"]:
-        """Half the width of the split-conformal interval; beyond the horizon of the held-out forecasts it grows
-        with the root of the distance."""
+        """Half the width of the split-conformal interval; beyond the horizon of the held-out forecasts it
+        grows with the root of the distance."""
         if not self.errors.size:
             raise InputError("interval: expected held-out errors, got too few values to hold some out")
         known = conformal_radii(self.errors, level)
@@ -107,7 +108,8 @@ def check_length(values: Float64[Array, " T"]) -> None:
 
 
 def fit_median(values: Float64[Array, " T"], fits: Mapping[str, Fit], period: int, horizon: int) -> Fitted:
-    """Each is fitted without the end of the training part and tried on it; the best are fitted on all of it."""
+    """Each is fitted without the end of the training part and tried on it; the best are fitted on all of
+    it."""
     cutoffs = held_out_cutoffs(len(values), period, horizon)
     targets = targets_at(values, cutoffs, horizon)
     paths = {
@@ -154,7 +156,8 @@ def best_of_families(sizes: Mapping[str, float]) -> list[str]:
 def _tried(
     fit: Fit, values: Float64[Array, " T"], cutoffs: list[int], horizon: int
 ) -> Float64[Array, "O H"] | None:
-    """What it forecasts of the held-out end, knowing of it in the fit nothing, in the state what came before."""
+    """What it forecasts of the held-out end, knowing of it in the fit nothing, in the state what came
+    before."""
     if not cutoffs or (model := _fitted(fit, values[: cutoffs[0]])) is None:
         return None
     with np.errstate(over="ignore", invalid="ignore"):

@@ -1,8 +1,7 @@
 """The models that one series is tried with, each by its name.
 
-They differ in what is done to the values first (logarithm, differences, seasonal differences, seasonal means) and in
-the state: the last values (autoregression) or a level, trend and season (smoothing).
-"""
+They differ in what is done to the values first (logarithm, differences, seasonal differences, seasonal
+means) and in the state: the last values (autoregression) or a level, trend and season (smoothing)."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

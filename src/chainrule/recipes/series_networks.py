@@ -1,4 +1,5 @@
-"""Networks of real values, trained: windows drawn at random, Adam, as often as asked, or until it stops helping.
+"""Networks of real values, trained: windows drawn at random, Adam, as often as asked, or until it stops
+helping.
 
 One network may learn from many series, each scaled by its own mean and deviation.
 
@@ -65,7 +66,8 @@ def train_network(
 def fit_network(
     series: Sequence[Float64[Array, " _"]], make: Make, how: Training = LECTURE
 ) -> list[SeriesModel[Any]]:
-    """A model for each series: one network (or ensemble) for all of them, around it each series' own scale."""
+    """A model for each series: one network (or ensemble) for all of them, around it each series' own
+    scale."""
     scales = [scaled(values) for values in series]
     nothing = np.empty((1, 0))
     z = [scale.forth(nothing, values[None])[0] for scale, values in zip(scales, series, strict=True)]

@@ -7,7 +7,7 @@
 Shape letters: B batch, T time, H horizon, N draws, O origins.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,8 +77,8 @@ def rolling_windows(length: int, h: int, n_windows: int, step_size: int, least: 
     first = length - h - (n_windows - 1) * step_size
     if first < least:
         raise InputError(
-            f"windows: expected at least {least + length - first} values for {n_windows} windows of {h} steps, "
-            f"{step_size} apart, and {least} to learn from, got {length}"
+            f"windows: expected at least {least + length - first} values for {n_windows} windows of {h} "
+            f"steps, {step_size} apart, and {least} to learn from, got {length}"
         )
     return [Window(first + k * step_size, h) for k in range(n_windows)]
 
@@ -176,8 +176,3 @@ def places(length: int, count: int, last: int) -> Integer[Array, " _"]:
     """At most `count` cutoffs, evenly over the last `last` places that have a value after them."""
     first = max(length - last, 1)
     return np.unique(np.linspace(first, length - 1, min(count, length - first)).round().astype(np.int64))
-
-
-def blocks(count: int, size: int) -> Iterator[slice]:
-    """0..count in pieces of `size`."""
-    return (slice(first, min(first + size, count)) for first in range(0, count, size))

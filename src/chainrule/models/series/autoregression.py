@@ -81,9 +81,10 @@ def regressors(
 
 
 def fit_autoregression(
-    series: Sequence[Float64[Array, " _"]], lags: tuple[int, ...], *, ridge: float = 0.0
+    series: Sequence[Float64[Array, " _"]],
+    lags: tuple[int, ...],
 ) -> Autoregression:
-    """Least squares over all series. ridge: added to the sum of squares per weight, in units of a variance.
+    """Least squares over all series.
 
     Raises InputError where there are not more values to predict than weights.
     """
@@ -99,7 +100,7 @@ def fit_autoregression(
         )
     design = np.concatenate([design for design, _ in pairs])
     targets = np.concatenate([targets for _, targets in pairs])
-    weights = least_squares(design, targets, ridge)
+    weights = least_squares(design, targets)
     errors = targets - design @ weights
     freedom = max(rows - len(weights), 1)
     scale = max(float(np.sqrt(errors @ errors / freedom)), least_scale(targets))
@@ -107,18 +108,12 @@ def fit_autoregression(
 
 
 def least_squares(
-    design: Float64[Array, "N K1"], targets: Float64[Array, " N"], ridge: float = 0.0
+    design: Float64[Array, "N K1"],
+    targets: Float64[Array, " N"],
 ) -> Float64[Array, " K1"]:
-    """Weights of centred columns, shrunk by `ridge`; the first column is the constant and is left alone."""
+    """Weights of centred columns; the first column is the constant."""
     centre, middle = design[:, 1:].mean(axis=0), float(targets.mean())
     columns = design[:, 1:] - centre
-    if ridge:
-        variance = (
-            np.mean(columns * columns, initial=0.0, where=np.isfinite(columns)) if columns.size else 0.0
-        )
-        extra = np.sqrt(ridge * variance) * np.eye(columns.shape[1])
-        columns = np.concatenate([columns, extra])
-        targets = np.concatenate([targets, np.full(len(extra), middle)])
     weights = np.linalg.lstsq(columns, targets - middle, rcond=1e-10)[0]
     return np.concatenate([[middle - centre @ weights], weights])
 

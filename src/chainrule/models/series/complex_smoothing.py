@@ -3,11 +3,12 @@
     mu_t = l + l^s_{t-m},   e_t = x_t - mu_t,   x_t ~ N(mu_t, scale^2)
     l' = l - (1 - a1) c + (a0 - a1) e,   c' = l + (1 - a0) c + (a0 + a1) e
 
-which is one smoothing of a complex number l + i c by a0 + i a1. Level and trend are not told apart, so a series may
-pass from one to the other. The season is such a number for each of its places, a period apart, with b0 + i b1.
+which is one smoothing of a complex number l + i c by a0 + i a1. Level and trend are not told apart, so a
+series may pass from one to the other. The season is such a number for each of its places, a period apart,
+with b0 + i b1.
 
-Shape letters: B batch, T time, m period, P settings tried at once, K columns: the data, then each first state.
-"""
+Shape letters: B batch, T time, m period, P settings tried at once, K columns: the data, then each first
+state."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -89,7 +90,8 @@ def smooth_complex(
     season: Array,
     season_potential: Array,
 ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
-    """All errors [T, ..], and the state after the last; seasons are [m, ..]. Rates are numbers or broadcast."""
+    """All errors [T, ..], and the state after the last; seasons are [m, ..]. Rates are numbers or
+    broadcast."""
     errors, period = np.empty((len(values), *level.shape)), len(season)
     season, season_potential = season.copy(), season_potential.copy()
     for t, x in enumerate(values):

@@ -1,10 +1,11 @@
-"""Networks of real values: the last tau of them or a learned state goes in, a Gaussian comes out (Bishop 1994).
+"""Networks of real values: the last tau of them or a learned state goes in, a Gaussian comes out (Bishop
+1994).
 
     window     h = relu(W [x_{t-tau}; ..; x_{t-1}] + b)           recurrent   h_t = cell(x_t, h_{t-1})
     x_t ~ N(w'h + c, s^2),   loss = ((x_t - mean) / s)^2 / 2 + log s
 
-With a constant s the loss is the squared error, and s is what is left of it after training. Values are scaled before
-they come here (`Transformed`), so that zeros, which the state begins with, are their mean.
+With a constant s the loss is the squared error, and s is what is left of it after training. Values are
+scaled before they come here (`Transformed`), so that zeros, which the state begins with, are their mean.
 
 Shape letters: B batch, T time, N windows, tau window, H hidden, G = gates times H.
 """
@@ -27,7 +28,8 @@ Past = Float64[Array, "B tau"]
 
 @dataclass(frozen=True, eq=False)
 class WindowNetwork(SeriesModel[Past]):
-    """hidden.* [tau, H], output.* [H, 1], or [H, 2] with the logarithm of the scale; scale: where it is constant."""
+    """hidden.* [tau, H], output.* [H, 1], or [H, 2] with the logarithm of the scale; scale: where it is
+    constant."""
 
     parameters: Parameters
     scale: float = 1.0

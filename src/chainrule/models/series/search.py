@@ -1,4 +1,5 @@
-"""Fitting a smoothing: first states by least squares, rates by points that close in on the best. No chance in it.
+"""Fitting a smoothing: first states by least squares, rates by points that close in on the best. No chance
+in it.
 
 Errors of a linear model are linear in its first state: e = e_0 + E theta, so theta = -(E'E)^-1 E'e_0.
 

@@ -3,11 +3,12 @@
     mu_t = l + phi b + s_{t-m},   e_t = x_t - mu_t,   x_t ~ N(mu_t, scale^2)
     l <- l + phi b + alpha e_t,   b <- phi b + beta e_t,   s_t = s_{t-m} + gamma e_t
 
-The state (l, b, s) is latent: nobody sees it, every value is a hint at it (Hyndman, Koehler, Ord & Snyder 2008).
-Errors are linear in the first state, so for given alpha, beta, gamma, phi it is solved by least squares.
+The state (l, b, s) is latent: nobody sees it, every value is a hint at it (Hyndman, Koehler, Ord & Snyder
+2008). Errors are linear in the first state, so for given alpha, beta, gamma, phi it is solved by least
+squares.
 
-Shape letters: B batch, T time, m period, P settings tried at once, K columns: the data, then each first state.
-"""
+Shape letters: B batch, T time, m period, P settings tried at once, K columns: the data, then each first
+state."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -5,9 +5,9 @@
     scale  z = (x - shift) / size          log  z = log x
     difference  z_t = x_t - x_{t-lag}      season  z_t = x_t - s_{t mod m}
 
-What a step has to remember (the last values, the place in the season) is part of the state; every number in it
-comes from the training part. A Normal stays one: through a logarithm its median is kept, and its scale to first
-order, exp(mean) scale.
+What a step has to remember (the last values, the place in the season) is part of the state; every number in
+it comes from the training part. A Normal stays one: through a logarithm its median is kept, and its scale
+to first order, exp(mean) scale.
 
 Shape letters: B batch, T time, m period, L lag.
 """
@@ -49,52 +49,70 @@ class Step(ABC):
         none at all."""
 
 
-class _Pointwise(Step):
-    """Remembers nothing."""
+class Pointwise(Step):
+    """Looks at one value at a time and remembers nothing."""
+
+    @abstractmethod
+    def of(self, values: Values) -> Values:
+        """z."""
+
+    @abstractmethod
+    def inverse(self, predicted: Normal) -> Normal:
+        """What is predicted of z, for x."""
 
     def memory(self, batch: int) -> Array:
         return np.empty((batch, 0))
 
     def after(self, memory: Array, values: Float64[Array, "B T"]) -> Array:
+        del values
         return memory
+
+    def forth(self, memory: Array, values: Float64[Array, "B T"]) -> Float64[Array, "B T"]:
+        del memory
+        return self.of(values)
+
+    def back(self, memory: Array, values: Float64[Array, "B T"], predicted: Normal) -> Normal:
+        del memory, values
+        return self.inverse(predicted)
 
 
 @dataclass(frozen=True)
-class Scale(_Pointwise):
+class Scale(Pointwise):
     """z = (x - shift) / size."""
 
     shift: float
     size: float
 
-    def forth(self, memory: Array, values: Float64[Array, "B T"]) -> Float64[Array, "B T"]:
+    def of(self, values: Values) -> Values:
         return (values - self.shift) / self.size
 
-    def back(self, memory: Array, values: Float64[Array, "B T"], predicted: Normal) -> Normal:
+    def inverse(self, predicted: Normal) -> Normal:
         return Normal(predicted.mean * self.size + self.shift, predicted.scale * self.size)
 
 
 @dataclass(frozen=True)
-class Log(_Pointwise):
-    """z = log x. A value that is not above 0 counts as `least`, the smallest of training: it has no logarithm."""
+class Log(Pointwise):
+    """z = log x. What is below a thousandth of `least`, the smallest of training, counts as that: a value
+    of 0 has no logarithm."""
 
     least: float
 
-    def forth(self, memory: Array, values: Float64[Array, "B T"]) -> Float64[Array, "B T"]:
+    def of(self, values: Values) -> Values:
         return np.log(np.maximum(values, 1e-3 * self.least))
 
-    def back(self, memory: Array, values: Float64[Array, "B T"], predicted: Normal) -> Normal:
+    def inverse(self, predicted: Normal) -> Normal:
         middle = np.exp(np.clip(predicted.mean, -LARGEST, LARGEST))
         return Normal(middle, np.maximum(middle * predicted.scale, np.finfo(float).tiny))
 
 
 @dataclass(frozen=True)
-class Root(_Pointwise):
+class Root(Pointwise):
     """z = sqrt(x + 3/8) (Anscombe 1948), for counts; what is below -3/8 counts as that."""
 
-    def forth(self, memory: Array, values: Float64[Array, "B T"]) -> Float64[Array, "B T"]:
+    def of(self, values: Values) -> Values:
         return np.sqrt(np.maximum(values + 0.375, 0.0))
 
-    def back(self, memory: Array, values: Float64[Array, "B T"], predicted: Normal) -> Normal:
+    def inverse(self, predicted: Normal) -> Normal:
         root = np.maximum(predicted.mean, 0.0)
         return Normal(root**2 - 0.375, 2 * np.maximum(root, predicted.scale) * predicted.scale)
 
