@@ -1,11 +1,12 @@
-"""The lecture's first experiment beside its baselines, over seeds, and what models recover of made-up ratings.
+"""The lecture's first experiment beside its baselines, over seeds, and what models recover of made-up
+ratings.
 
     python benchmarks/series_lecture.py [--seeds N] [-o FOLDER] [--quick] [--json]
 
-mse/{model}/{k}-steps     on t > 600 of x = sin(0.01 t) + N(0, 0.2^2); the median over seeds, all of them in `seeds`
-mse/{model}/roll-out      400 steps from the end of training
-mse/interpolation, ../extrapolation, ../in-order, ../shuffled   one step ahead
-film/{part}/{model}       ratings with known parts: how much of the drop after the scandal a model's own one-step
+mse/{model}/{k}-steps     on t > 600 of x = sin(0.01 t) + N(0, 0.2^2); the median over seeds, all of them in
+`seeds` mse/{model}/roll-out      400 steps from the end of training mse/interpolation, ../extrapolation,
+../in-order, ../shuffled   one step ahead film/{part}/{model}       ratings with known parts: how much of
+the drop after the scandal a model's own one-step
                           prediction has taken over a year later, the season's correlation with the truth
 
 -o: the picture, as SVG and PNG.

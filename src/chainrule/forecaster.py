@@ -9,6 +9,7 @@ Shape letters: T time, H horizon.
 """
 
 import importlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +18,13 @@ import numpy as np
 from jaxtyping import Float64
 
 from chainrule.core import InputError
-from chainrule.data.series import ID, TIME, VALUE, Columns, Series, guess_columns, make_series
-from chainrule.recipes.forecasting import Fitted, check_length, fit_default, fit_median
+from chainrule.data.series import GAPS, ID, TIME, VALUE, Columns, Series, guess_columns, make_series
+from chainrule.recipes.backtesting import DEFAULT, bands_of, fit_named
+from chainrule.recipes.forecasting import FEWEST, Fitted
 from chainrule.recipes.series_models import SEASONAL_NAIVE, named
 from chainrule.tasks.forecasting import check_horizon, check_level, rolling_windows, simulated_interval
 
 Array = np.ndarray
-DEFAULT = "chainrule"
 INTERVALS = ("conformal", "simulation")
 DRAWS = 1000
 Table = dict[str, list[Any]]
@@ -59,6 +60,8 @@ class Forecaster:
             raise InputError(f"season_length: expected at least 1, got {season_length}")
         if intervals not in INTERVALS:
             raise InputError(f"intervals: expected {' or '.join(INTERVALS)}, got {intervals!r}")
+        if gaps not in GAPS:
+            raise InputError(f"gaps: expected {' or '.join(GAPS)}, got {gaps!r}")
         known = (DEFAULT, *named(season_length))
         for name in models:
             if name not in known:
@@ -77,18 +80,10 @@ class Forecaster:
 
     def fit_values(self, values: Float64[Array, " T"], horizon: int, name: str = "") -> dict[str, Fitted]:
         """The same of the bare values of one series."""
-        made: dict[str, Fitted] = {}
         try:
-            check_length(values)
-            for model in self.models:
-                if model == DEFAULT:
-                    made[model] = fit_default(values, self.season_length, horizon)
-                else:
-                    fit = {model: named(self.season_length)[model]}
-                    made[model] = fit_median(values, fit, self.season_length, horizon)
+            return {model: fit_named(values, model, self.season_length, horizon) for model in self.models}
         except InputError as error:
             raise InputError(f"series {name}: {error}" if name else str(error)) from error
-        return made
 
     def cross_validation(
         self,
@@ -109,8 +104,7 @@ class Forecaster:
         levels = [check_level(each) for each in level]
         rows = empty_rows(columns, ("cutoff", VALUE))
         for one in series:
-            least = max(4, 1)
-            windows = rolling_windows(len(one.values), h, n_windows, step_size or h, least)
+            windows = rolling_windows(len(one.values), h, n_windows, step_size or h, least=FEWEST)
             fitted: dict[str, Fitted] = {}
             for window in windows:
                 training = one.values[: window.cutoff]
@@ -127,8 +121,6 @@ class Forecaster:
         return check_horizon(h) if h is not None else max(self.season_length, 4)
 
     def _series(self, frame: Any) -> tuple[list[Series], Columns, str]:
-        import warnings
-
         table, kind = from_frame(frame)
         columns = guess_columns(table)
         series, notes = make_series(table, columns, gaps=self.gaps)
@@ -165,14 +157,11 @@ class Forecaster:
         self, fitted: Fitted, h: int, levels: Sequence[float]
     ) -> dict[float, tuple[Float64[Array, " H"], Float64[Array, " H"]]]:
         """By level, the lower and the upper end; unknown (NaN) where nothing could be held out."""
-        mean = fitted.mean(h)
         if self.intervals == "simulation":
             draws = fitted.simulated(h, DRAWS, np.random.default_rng(self.seed))
             return {level: simulated_interval(draws, level) for level in levels}
-        if not fitted.errors.size:
-            nothing = np.full(h, np.nan)
-            return dict.fromkeys(levels, (nothing, nothing))
-        return {level: (mean - (r := fitted.radii(h, level)), mean + r) for level in levels}
+        nothing = np.full(h, np.nan)
+        return bands_of(fitted, h, levels) or dict.fromkeys(levels, (nothing, nothing))
 
 
 @dataclass(frozen=True, eq=False)

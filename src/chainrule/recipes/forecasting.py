@@ -33,6 +33,7 @@ Array = np.ndarray
 Model = SeriesModel[Any]
 KEPT, WITHIN = 8, 1.5
 ORIGINS = 40
+LARGEST = 1e100
 FEWEST = 4  # values: less is no series to learn from
 
 
@@ -102,9 +103,11 @@ def fit_default(values: Float64[Array, " T"], period: int, horizon: int) -> Fitt
 
 
 def check_length(values: Float64[Array, " T"]) -> None:
-    """Raises InputError for too few values, or any that is not finite."""
+    """Raises InputError for too few values, or any that is not finite or too large to square."""
     if len(check_values(values)) < FEWEST:
         raise InputError(f"expected at least {FEWEST} values to learn from, got {len(values)}")
+    if np.abs(values).max() > LARGEST:
+        raise InputError(f"expected values up to {LARGEST:g} in size, got {np.abs(values).max():g}")
 
 
 def fit_median(values: Float64[Array, " T"], fits: Mapping[str, Fit], period: int, horizon: int) -> Fitted:

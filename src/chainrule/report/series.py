@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from chainrule.core import InputError
-from chainrule.report.drawing import GREY, PALETTE, drawing, one_axes, side_by_side
+from chainrule.report.drawing import GREY, PALETTE, TICKS, drawing, one_axes, plain_ticks, side_by_side
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -75,6 +75,7 @@ def k_step_figure(
         right.axhline(noise, color=GREY, linestyle=":", label="noise")
         right.set_xscale("log", base=2)
         right.set_yscale("log")
+        plain_ticks(right, "y", TICKS)
         ticks = sorted({k for by_step in errors.values() for k in by_step})
         right.set_xticks(ticks, list(map(str, ticks)))
         left.set_xlabel("t (roll-outs from the dotted line)")
