@@ -10,13 +10,13 @@ from chainrule.core import InputError
 from chainrule.forecaster import Forecaster, SeriesWarning
 from chainrule.recipes.forecasting import (
     Fitted,
-    best_of_families,
     check_length,
     fit_default,
     fit_median,
     held_out_cutoffs,
 )
-from chainrule.recipes.series_models import SEASONAL_NAIVE, candidates, family, named
+from chainrule.recipes.series_models import SEASONAL_NAIVE, candidates, named
+from chainrule.tasks.forecasting import mean_path
 
 PERIOD = 4
 Columns = dict[str, list[Any]]
@@ -143,23 +143,13 @@ def test_held_out_values_are_at_most_a_third() -> None:
         assert len(cutoffs) <= 40
 
 
-def test_a_family_is_led_by_its_best_and_left_out_where_it_is_far_behind() -> None:
-    sizes = {
-        "ar": 1.0,
-        "log ar": 0.9,
-        "theta": 1.3,
-        "level": 2.0,
-        "complex, season": 1.4,
-        SEASONAL_NAIVE: 0.8,
-    }
-    assert best_of_families(sizes) == ["log ar"]  # within 1.5 of the best, which is of no family
-    del sizes[SEASONAL_NAIVE]
-    assert best_of_families(sizes) == ["log ar", "theta"]
-
-
-def test_every_candidate_has_a_family() -> None:
-    found = {family(name) for name in candidates(values(), PERIOD)}
-    assert found == {"smoothing", "complex", "theta", "ar", ""}
+def test_the_forecast_is_the_median_of_the_best() -> None:
+    fitted = fit_default(values(), PERIOD, 3)
+    assert len(fitted.members) == 8
+    sizes = [member.error for member in fitted.members]
+    assert sizes == sorted(sizes)
+    paths = [mean_path(member.model, member.state, 3)[0] for member in fitted.members]
+    np.testing.assert_allclose(fitted.mean(3), np.median(paths, axis=0))
 
 
 def test_candidates_suit_the_values() -> None:
@@ -206,7 +196,7 @@ def test_a_constant_series_goes_on(value: float) -> None:
 
 
 def test_where_nothing_can_be_held_out_there_is_no_interval() -> None:
-    fitted = Fitted(fit_default(values(), PERIOD, 2).members[:1], np.empty((0, 0)), ())
+    fitted = Fitted(fit_default(values(), PERIOD, 2).members[:1], np.empty((0, 0)))
     with pytest.raises(InputError, match="interval: expected held-out errors"):
         fitted.radii(2, 80.0)
 

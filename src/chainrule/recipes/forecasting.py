@@ -1,7 +1,6 @@
 """The default forecast: every candidate is held against the end of the training part, the median of the best.
 
-    x_{T+j} = (median of the eight with the least held-out squared error
-               + median of the best of each family within 1.5 of the best) / 2
+    x_{T+j} = median of x^k_{T+j} over the eight k with the least held-out squared error
 
 One setting for all series. The held-out errors of the same median are its split-conformal intervals.
 Forecasts together beat the best of them more often than not (Bates & Granger 1969; Petropoulos & Svetunkov
@@ -19,7 +18,7 @@ from jaxtyping import Float64
 
 from chainrule.core import ChainruleError, InputError, SeriesModel, check_values
 from chainrule.models.series import seasonal_naive
-from chainrule.recipes.series_models import Fit, candidates, family
+from chainrule.recipes.series_models import Fit, candidates
 from chainrule.tasks.forecasting import (
     conformal_radii,
     mean_path,
@@ -31,7 +30,7 @@ from chainrule.tasks.forecasting import (
 
 Array = np.ndarray
 Model = SeriesModel[Any]
-KEPT, WITHIN = 8, 1.5
+KEPT = 8
 ORIGINS = 40
 LARGEST = 1e100
 FEWEST = 4  # values: less is no series to learn from
@@ -48,25 +47,20 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What forecasts one series. errors: of held-out forecasts 1..H steps on, from O origins; empty if none.
-
-    groups: names of members; each group's median counts the same.
-    """
+    """What forecasts one series. errors: of held-out forecasts 1..H steps on, from O origins; or empty."""
 
     members: tuple[Member, ...]
     errors: Float64[Array, "O H"]
-    groups: tuple[tuple[str, ...], ...]
 
     def mean(self, h: int) -> Float64[Array, " H"]:
         """The recursive forecasts, which are means, together; with one member, its own."""
-        paths = {m.name: mean_path(m.model, m.state, h)[0] for m in self.members}
-        return together(paths, self.groups)
+        return np.median([mean_path(m.model, m.state, h)[0] for m in self.members], axis=0)
 
     def reading(self, values: Float64[Array, " T"]) -> "Fitted":
         """The same models after other values, with nothing learned anew."""
         end = [len(values)]
         members = [member._replace(state=states_at(member.model, values, end)) for member in self.members]
-        return Fitted(tuple(members), self.errors, self.groups)
+        return Fitted(tuple(members), self.errors)
 
     def radii(self, h: int, level: float) -> Float64[Array, " H"]:
         """Half the width of the split-conformal interval; beyond the horizon of the held-out forecasts it
@@ -122,38 +116,15 @@ def fit_median(values: Float64[Array, " T"], fits: Mapping[str, Fit], period: in
     }
     sizes = {name: _root_square(targets - path) for name, path in paths.items()}
     order = sorted(sizes, key=lambda name: sizes[name])[:KEPT]
-    others = best_of_families(sizes)
-    models = {
-        name: model
-        for name in dict.fromkeys([*order, *others])
-        if (model := _fitted(fits[name], values)) is not None
-    }
+    models = {name: model for name in order if (model := _fitted(fits[name], values)) is not None}
     if not models:
         return _fallback(values, fits)
-    chosen = ([name for name in names if name in models] for names in (order, others))
-    groups = tuple(tuple(names) for names in chosen if names)
-    held_out = targets - together(paths, groups)
+    held_out = targets - np.median([paths[name] for name in models], axis=0)
     end = [len(values)]
     members = tuple(
         Member(name, model, states_at(model, values, end), sizes[name]) for name, model in models.items()
     )
-    return Fitted(members, held_out, groups)
-
-
-def together(paths: Mapping[str, Array], groups: tuple[tuple[str, ...], ...]) -> Array:
-    """The mean of the groups' medians."""
-    return np.mean([np.median([paths[name] for name in names], axis=0) for names in groups], axis=0)
-
-
-def best_of_families(sizes: Mapping[str, float]) -> list[str]:
-    """One of each kind, so that no kind of mistake is made eight times; none that is far behind the best."""
-    least = min(sizes.values(), default=0.0)
-    best: dict[str, str] = {}
-    for name, size in sizes.items():
-        kind = family(name)
-        if kind and size <= WITHIN * least and size < sizes.get(best.get(kind, ""), np.inf):
-            best[kind] = name
-    return list(best.values())
+    return Fitted(members, held_out)
 
 
 def _tried(
@@ -185,7 +156,7 @@ def _fallback(values: Float64[Array, " T"], fits: Mapping[str, Fit]) -> Fitted:
     if model is None:
         name, model = "naive", seasonal_naive(values, 1)
     member = Member(name, model, states_at(model, values, [len(values)]), float("nan"))
-    return Fitted((member,), np.empty((0, 0)), ((name,),))
+    return Fitted((member,), np.empty((0, 0)))
 
 
 def _root_square(errors: Float64[Array, "O H"]) -> float:

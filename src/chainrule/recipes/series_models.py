@@ -76,14 +76,6 @@ def candidates(values: Float64[Array, " T"], period: int) -> dict[str, Fit]:
     return made
 
 
-def family(name: str) -> str:
-    """The kind of a candidate: smoothing, complex, theta or ar; none for a baseline."""
-    words = name.removeprefix("log ").replace(",", "").split()
-    if "ar" in words:
-        return "ar"
-    return words[0] if words[0] in ("complex", "theta") else "" if name == SEASONAL_NAIVE else "smoothing"
-
-
 def _most(period: int) -> int:
     return min(2 * period + 1, MOST_LAGS) if period > 1 else FEWEST_LAGS
 
