@@ -110,10 +110,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("-o", type=Path, help="a folder for the picture")
-    parser.add_argument("--quick", action="store_true", help="2 seeds")
+    parser.add_argument("--quick", action="store_true", help="1 seed")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    seeds = 2 if options.quick else options.seeds
+    seeds = 1 if options.quick else options.seeds
     runs = [lecture(seed) for seed in range(seeds)]
     parts: list[Callable[[], Iterator[Row]]] = [
         lambda: of_lecture(runs), lambda: of_pairs(seeds), lambda: of_films(seeds),

@@ -132,7 +132,7 @@ class WindowNetworkLearner:
         bound = (6 / (window + hidden)) ** 0.5  # Glorot & Bengio 2010
         self.parameters: dict[str, Array] = {
             "hidden.weight": rng.uniform(-bound, bound, (window, hidden)),
-            "hidden.bias": np.zeros(hidden),
+            "hidden.bias": uniform(rng, (hidden,), window, np.float64),
             **_first_head(hidden, learned_scale, rng),
         }
 
@@ -189,7 +189,7 @@ class RecurrentNetworkLearner:
 def _first_head(hidden: int, learned_scale: bool, rng: np.random.Generator) -> dict[str, Array]:
     columns = 2 if learned_scale else 1
     weight = uniform(rng, (hidden, columns), hidden, np.float64)
-    return {"output.weight": weight, "output.bias": np.zeros(columns)}
+    return {"output.weight": weight, "output.bias": uniform(rng, (columns,), hidden, np.float64)}
 
 
 def _check_sizes(**sizes: int) -> None:
