@@ -152,6 +152,17 @@ def test_the_forecast_is_the_median_of_the_best() -> None:
     np.testing.assert_allclose(fitted.mean(3), np.median(paths, axis=0))
 
 
+def test_a_candidate_is_tried_on_what_it_was_not_fitted_to() -> None:
+    seen: list[int] = []
+
+    def watch(training: np.ndarray) -> Any:
+        seen.append(len(training))
+        return named(PERIOD)["ar"](training)
+
+    fit_median(values(), {"it": watch}, PERIOD, 3)
+    assert seen == [held_out_cutoffs(40, PERIOD, 3)[0], 40]
+
+
 def test_candidates_suit_the_values() -> None:
     assert any("log" in name for name in candidates(values(), PERIOD))
     assert not any("log" in name for name in candidates(values() - 21, PERIOD))

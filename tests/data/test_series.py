@@ -147,6 +147,8 @@ def test_an_empty_cell_is_a_gap(empty: Any) -> None:
     assert series.values[2] == 3
     with pytest.raises(InputError, match="expected numbers at both ends"):
         one(MONTHS, [empty, "2", "3", "4", "5"], "interpolate")
+    with pytest.raises(InputError, match="at half of the times to fill gaps, got 2 of 5"):
+        one(MONTHS, ["1", empty, empty, empty, "5"], "interpolate")
 
 
 def test_times_in_disorder_are_sorted_and_said() -> None:
