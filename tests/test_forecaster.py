@@ -40,7 +40,7 @@ def table(*lengths: int) -> Columns:
 @pytest.fixture(scope="module")
 def validated() -> Columns:
     return Forecaster(("chainrule", SEASONAL_NAIVE), season_length=PERIOD).cross_validation(
-        table(40, 36), h=3, n_windows=2, step_size=2, level=(80, 95)
+        table(32, 28), h=3, n_windows=2, step_size=2, level=(80, 95)
     )
 
 
@@ -53,7 +53,7 @@ def test_columns_are_those_that_people_know(validated: Columns) -> None:
 
 
 def test_windows_end_with_the_series_and_stand_beside_what_came(validated: Columns) -> None:
-    whole = table(40, 36)
+    whole = table(32, 28)
     known = {
         (name, time): y for name, time, y in zip(*(whole[c] for c in ("unique_id", "ds", "y")), strict=True)
     }
@@ -62,8 +62,8 @@ def test_windows_end_with_the_series_and_stand_beside_what_came(validated: Colum
     ):
         assert known[name, time] == y
         assert cutoff < time
-    assert validated["ds"][5] == whole["ds"][39]
-    assert validated["ds"][3] == whole["ds"][37]
+    assert validated["ds"][5] == whole["ds"][31]
+    assert validated["ds"][3] == whole["ds"][29]
 
 
 def test_intervals_hold_the_forecast_and_each_other(validated: Columns) -> None:
@@ -74,15 +74,15 @@ def test_intervals_hold_the_forecast_and_each_other(validated: Columns) -> None:
 
 
 def test_what_comes_later_changes_no_forecast(validated: Columns) -> None:
-    changed = table(40, 36)
-    changed["y"][39] += 100  # the last value of the first series: inside the last window alone
+    changed = table(32, 28)
+    changed["y"][31] += 100  # the last value of the first series: inside the last window alone
     again = Forecaster(season_length=PERIOD).cross_validation(changed, h=3, n_windows=2, step_size=2)
     assert again["chainrule"] == validated["chainrule"]
 
 
 def test_without_refitting_only_the_states_read_on(validated: Columns) -> None:
     once = Forecaster(season_length=PERIOD).cross_validation(
-        table(40, 36), h=3, n_windows=2, step_size=2, refit=False
+        table(32, 28), h=3, n_windows=2, step_size=2, refit=False
     )
     first, second = slice(0, 3), slice(3, 6)
     assert once["chainrule"][first] == validated["chainrule"][first]

@@ -87,7 +87,7 @@ def test_one_network_learns_from_many_series_each_in_its_own_scale(make: Any) ->
         level + size * (np.sin(0.5 * np.arange(80)) + rng.normal(0, 0.02, 80))
         for level, size in ((0, 1), (100, 10), (-5, 0.1))
     ]
-    models = fit_network(series, make, Training(epochs=30, rate=0.02, seeds=(0, 1)))
+    models = fit_network(series, make, Training(epochs=12, rate=0.02, seeds=(0, 1)))
     for model, values in zip(models, series, strict=True):
         made, _ = model.follow(model.start(1), values[None])
         error = ((values - made.mean[0])[20:] ** 2).mean()
