@@ -189,3 +189,24 @@ def test_compression_stands_beside_what_is_installed(shared_data):
     for way in ("compress", "decompress"):
         assert made[f"speed/tinyshakespeare/adaptive/{way}"]["unit"] == "kB/s"
         assert made[f"speed/tinyshakespeare/adaptive/{way}/memory"]["value"] > 0
+
+
+@pytest.mark.slow
+def test_forecasting_stands_beside_the_best_of_others():
+    pytest.importorskip("statsforecast", reason="the extra `series` is not installed")
+    pytest.importorskip("statsmodels", reason="the extra `series` is not installed")
+    made = rows("forecasting.py", "--series", "gdp")
+    for kind in ("default", "best-automatic", "seasonal-naive"):
+        assert made[f"mase/gdp/{kind}"]["value"] > 0
+    ours = made["mase/gdp/default"]
+    assert ours["ratio"] == ours["peer_value"] / ours["value"]
+    assert 0 <= made["coverage/pooled/default/80"]["value"] <= 100
+
+
+@pytest.mark.slow
+def test_the_lecture_s_series_has_its_baselines_and_a_picture(tmp_path):
+    made = rows("series_lecture.py", "-o", str(tmp_path))
+    for model in ("MLP 4-10-1", "last value", "training mean", "linear AR(4)"):
+        assert {f"mse/{model}/{k}-steps" for k in (1, 4, 16, 64)} <= made.keys()
+    assert {"film/scandal/ar", "mse/interpolation", "mse/shuffled"} <= made.keys()
+    assert {path.name for path in tmp_path.iterdir()} == {"series.svg", "series.png"}

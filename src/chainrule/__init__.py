@@ -10,8 +10,10 @@ from chainrule.core import (
     FileFormatError,
     InputError,
     Learner,
+    Normal,
     RunError,
     SequenceModel,
+    SeriesModel,
     Step,
     TokenModel,
     rollout,
@@ -22,6 +24,7 @@ from chainrule.data.corpora import load_corpus
 from chainrule.data.dataset import Dataset, make_dataset, split_text
 from chainrule.data.partition import random_batches, sequential_batches
 from chainrule.data.vocabulary import Vocabulary
+from chainrule.forecaster import Forecaster, SeriesWarning
 from chainrule.language_model import LanguageModel, TrainedOnWarning, UnknownSymbolWarning, load
 from chainrule.models.contexts import ContextMixing
 from chainrule.models.mixture import LinearMixture, LogisticMixture, OnlineMixture
@@ -49,6 +52,8 @@ from chainrule.training import SGD, Adam, AdamW, Limits, Plateau, cosine, train
 __all__ = [  # noqa: RUF022 - in the order of the lecture
     "SequenceModel",
     "TokenModel",
+    "SeriesModel",
+    "Normal",
     "Batch",
     "Step",
     "Learner",
@@ -98,12 +103,14 @@ __all__ = [  # noqa: RUF022 - in the order of the lecture
     "generate",
     "LanguageModel",
     "load",
+    "Forecaster",
     "Recipe",
     "compare_models",
     "ChainruleError",
     "InputError",
     "FileFormatError",
     "RunError",
+    "SeriesWarning",
     "TrainedOnWarning",
     "UnknownSymbolWarning",
 ]

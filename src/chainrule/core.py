@@ -8,6 +8,7 @@ the last tau tokens (window), a learned vector (recurrent network).
 Shape letters: B batch, T time, V vocabulary, R rows chosen.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,39 @@ class TokenModel(SequenceModel[State, Integer[Array, " B"], Float64[Array, "B V"
             log_probs[:, t] = self.predict(state)[rows, tokens[:, t]]
             state = self.advance(state, tokens[:, t])
         return log_probs, state
+
+
+class Normal(NamedTuple):
+    """N(mean, scale^2), one for each entry; scale is the standard deviation, above 0."""
+
+    mean: Float64[Array, "*shape"]
+    scale: Float64[Array, "*shape"]
+
+    def log_density(self, values: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
+        """log p(x) = -((x - mean) / scale)^2 / 2 - log scale - log(2 pi) / 2, in nats."""
+        deviations = (values - self.mean) / self.scale
+        return -0.5 * deviations**2 - np.log(self.scale) - 0.5 * math.log(2 * math.pi)
+
+
+class SeriesModel(SequenceModel[State, Float64[Array, " B"], Normal], Generic[State]):
+    """A model of real values: `predict` gives the distribution of the next one, in the values' own unit."""
+
+    def follow(self, state: State, values: Float64[Array, "B T"]) -> tuple[Normal, State]:
+        """The prediction of every value [B, T] given all before it in its row, and the state after the last.
+
+        This loop is the definition. A model may override it to be faster, never to say something else.
+        """
+        values = check_values(values)
+        made = Normal(np.empty(values.shape), np.empty(values.shape))
+        for t in range(values.shape[1]):
+            made.mean[:, t], made.scale[:, t] = self.predict(state)
+            state = self.advance(state, values[:, t])
+        return made, state
+
+    def score(self, state: State, values: Float64[Array, "B T"]) -> tuple[Float64[Array, "B T"], State]:
+        """Log-density of every value given all before it in its row, and the state after the last."""
+        predicted, state = self.follow(state, values)
+        return predicted.log_density(values), state
 
 
 @runtime_checkable
@@ -235,6 +269,15 @@ def check_tokens(tokens: Integer[Array, "*shape"], vocab_size: int) -> Integer[A
         place = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "step"), where, strict=False)) or "row 0"
         raise InputError(f"tokens: expected ids in 0..{vocab_size - 1}, got {tokens[where]} at {place}")
     return tokens
+
+
+def check_values(values: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
+    """`values`, or an InputError that names the first that is no finite number and where it stands."""
+    if not np.isfinite(values).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        place = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "step"), where, strict=False))
+        raise InputError(f"values: expected finite numbers, got {values[where]} at {place}")
+    return values
 
 
 def check_weights(arrays: Mapping[str, Array]) -> None:

@@ -1,6 +1,6 @@
-"""The conformance suite: the laws that every token model keeps, a user's own among them.
+"""The conformance suite: the laws that every model keeps, of tokens or of values, a user's own among them.
 
-    from chainrule.testing import check_token_model
+    from chainrule.testing import check_series_model, check_token_model
     check_token_model(MyModel(...))
 
 Every check is a function of a model and a random generator that raises AssertionError with a sentence.
@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core import TokenModel, leaves, take_rows
+from chainrule.core import Normal, SeriesModel, TokenModel, leaves, take_rows
 
 Model = TokenModel[Any]
 Check = Callable[[Model, np.random.Generator, float], None]
+SeriesCheck = Callable[[SeriesModel[Any], np.random.Generator, float], None]
 
 
 def check_token_model(
@@ -169,6 +170,127 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+def check_series_model(
+    model: SeriesModel[Any],
+    *,
+    seed: int = 0,
+    tolerance: float = 1e-9,
+    level: float = 0.0,
+    size: float = 1.0,
+) -> None:
+    """Run every check of a model of real values. level, size: of the values that it is handed."""
+    for check in SERIES_CHECKS:
+        check(_At(model, level, size), np.random.default_rng(seed), tolerance)
+
+
+class _At(SeriesModel[Any]):
+    """The model, for values of mean 0 and deviation 1 where it wants others."""
+
+    def __init__(self, model: SeriesModel[Any], level: float, size: float) -> None:
+        self.model, self.level, self.size = model, level, size
+
+    def start(self, batch: int) -> Any:
+        return self.model.start(batch)
+
+    def predict(self, state: Any) -> Normal:
+        made = self.model.predict(state)
+        return Normal((made.mean - self.level) / self.size, made.scale / self.size)
+
+    def advance(self, state: Any, items: np.ndarray) -> Any:
+        return self.model.advance(state, items * self.size + self.level)
+
+    def follow(self, state: Any, values: np.ndarray) -> tuple[Normal, Any]:
+        made, after = self.model.follow(state, values * self.size + self.level)
+        return Normal((made.mean - self.level) / self.size, made.scale / self.size), after
+
+
+def check_predictions_are_normal(model: SeriesModel[Any], rng: np.random.Generator, tolerance: float) -> None:
+    """Mean and scale are finite float64, the scale above 0, from the very start on."""
+    del tolerance
+    state = model.start(3)
+    for step in range(6):
+        for part in model.predict(state):
+            _require(part.dtype == np.float64, "predict: expected float64", part.dtype, step)
+            _require(part.shape == (3,), "predict: expected [B]", part.shape, step)
+            _require(np.isfinite(part).all(), "predict: expected finite numbers", part, step)
+        scale = model.predict(state).scale
+        _require((scale > 0).all(), "predict: expected a scale above 0", scale, step)
+        state = model.advance(state, rng.normal(size=3))
+
+
+def check_series_state_is_a_value(
+    model: SeriesModel[Any], rng: np.random.Generator, tolerance: float
+) -> None:
+    """No method changes the state that it is handed, and axis 0 of every leaf is the batch."""
+    values = rng.normal(size=(2, 30))
+    _, state = model.follow(model.start(2), values)
+    kept, before = copy.deepcopy(state), model.predict(state)
+    for name, call in (
+        ("predict", lambda: model.predict(state)),
+        ("advance", lambda: model.advance(state, values[:, 0])),
+        ("follow", lambda: model.follow(state, values)),
+    ):
+        call()
+        same = all(_same(a, b) for a, b in zip(leaves(state), leaves(kept), strict=True))
+        _require(same, f"state: expected it unchanged after {name}", "another", 30)
+    for leaf in leaves(state):
+        _require(leaf.shape[0] == 2, "state: expected axis 0 of every leaf to be the batch", leaf.shape, 30)
+    turned = model.predict(take_rows(state, np.array([1, 0])))
+    _require(_near(turned, Normal(*(part[::-1] for part in before)), tolerance), "take_rows", "others", 30)
+
+
+def check_follow_is_the_loop(model: SeriesModel[Any], rng: np.random.Generator, tolerance: float) -> None:
+    """`follow` says what predict and advance say, whatever the chunks, and ends in the same state."""
+    values = rng.normal(size=(3, 40))
+    slow, looped = SeriesModel.follow(model, model.start(3), values)
+    for cuts in ([], [0, 1, 2, 17], list(range(40))):
+        state, pieces = model.start(3), []
+        for piece in np.split(values, cuts, axis=1):
+            made, state = model.follow(state, piece)
+            pieces.append(made)
+        fast = Normal(*(np.concatenate(parts, axis=1) for parts in zip(*pieces, strict=True)))
+        _require(_near(fast, slow, tolerance), f"follow: expected the loop's, cut at {cuts}", "others", 0)
+        same = _near(model.predict(state), model.predict(looped), tolerance)
+        _require(same, "follow: expected to end in the loop's state", "another", 40)
+
+
+def check_series_rows_and_future(model: SeriesModel[Any], rng: np.random.Generator, tolerance: float) -> None:
+    """A row does not depend on its neighbours, nor a prediction on what comes later."""
+    values = rng.normal(size=(4, 30))
+    together, _ = model.follow(model.start(4), values)
+    for row in range(4):
+        alone, _ = model.follow(model.start(1), values[row : row + 1])
+        own = Normal(*(part[row : row + 1] for part in together))
+        _require(_near(alone, own, tolerance), f"follow: expected row {row} to be the same alone", "", 0)
+    changed = values.copy()
+    changed[:, 20:] += 1
+    second, _ = model.follow(model.start(4), changed)
+    first, again = (Normal(*(part[:, :21] for part in made)) for made in (together, second))
+    _require(_near(first, again, tolerance), "follow: expected the past not to see the future", "", 20)
+
+
+def check_nothing_to_follow(model: SeriesModel[Any], rng: np.random.Generator, tolerance: float) -> None:
+    """T = 0 and B = 0 are fine; what is no finite number is refused."""
+    made, state = model.follow(model.start(2), np.empty((2, 0)))
+    _require(made.mean.shape == (2, 0), "follow: expected [2, 0] for no values", made.mean.shape, 0)
+    same = _near(model.predict(state), model.predict(model.start(2)), tolerance)
+    _require(same, "follow: expected the state to stay at the start", "another", 0)
+    empty, _ = model.follow(model.start(0), rng.normal(size=(0, 3)))
+    _require(empty.mean.shape == (0, 3), "follow: expected [0, 3] for no rows", empty.mean.shape, 0)
+    for wrong in (np.nan, np.inf):
+        _require(_refuses(model.advance, model.start(1), np.array([wrong])), "advance: refuse", wrong, 0)
+        _require(_refuses(model.follow, model.start(1), np.array([[0, wrong]])), "follow: refuse", wrong, 1)
+
+
+SERIES_CHECKS: tuple[SeriesCheck, ...] = (
+    check_predictions_are_normal,
+    check_series_state_is_a_value,
+    check_follow_is_the_loop,
+    check_series_rows_and_future,
+    check_nothing_to_follow,
+)
+
+
 def _tokens(model: Model, rng: np.random.Generator, batch: int, steps: int) -> np.ndarray:
     return rng.integers(0, model.vocab_size, (batch, steps))
 
@@ -188,3 +310,12 @@ def _close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
 def _require(holds: bool | np.bool_, expected: str, got: object, step: int) -> None:
     if not holds:
         raise AssertionError(f"{expected}, got {got} at step {step}")
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    """NaN stands for what was not seen yet."""
+    return np.array_equal(a, b, equal_nan=True)
+
+
+def _near(a: Normal, b: Normal, tolerance: float) -> bool:
+    return all(np.allclose(x, y, rtol=tolerance, atol=tolerance) for x, y in zip(a, b, strict=True))

@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli import compare, compress, corpora, count, export, inspect, mix, models, ngram, train
+from chainrule.cli import (
+    compare,
+    compress,
+    corpora,
+    count,
+    export,
+    forecast,
+    inspect,
+    mix,
+    models,
+    ngram,
+    train,
+)
 from chainrule.cli.console import note, problem
 from chainrule.core import ChainruleError, InputError
 
@@ -30,6 +42,7 @@ app.command("score")(models.score)
 app.command("compress")(compress.compress)
 app.command("decompress")(compress.decompress)
 app.command("export")(export.export)
+app.command("forecast")(forecast.forecast)
 app.command("zipf")(corpora.zipf)
 app.command("count")(count.count)
 app.command("corpora")(corpora.corpora)

@@ -4,6 +4,7 @@ from chainrule.report.drawing import png, svg
 from chainrule.report.figures import curves_figure, perplexity_figure, zipf_figure
 from chainrule.report.lecture import clipping_figure, flow_figure, partition_figure, validation_figure
 from chainrule.report.page import comparison_report
+from chainrule.report.series import forecast_figure, k_step_figure
 from chainrule.report.surprisal import Span, surprisal_legend, surprisal_spans, visible
 from chainrule.report.words import best, interval, is_trained, number, saving, summary, trap
 
@@ -14,8 +15,10 @@ __all__ = [
     "comparison_report",
     "curves_figure",
     "flow_figure",
+    "forecast_figure",
     "interval",
     "is_trained",
+    "k_step_figure",
     "number",
     "partition_figure",
     "perplexity_figure",

@@ -1,0 +1,89 @@
+"""Networks of real values, trained: windows drawn at random, Adam, as often as asked, or until it stops
+helping.
+
+One network may learn from many series, each scaled by its own mean and deviation.
+
+Shape letters: T time, N windows.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from chainrule.core import InputError, SeriesModel
+from chainrule.models.series import Transformed, scaled
+from chainrule.models.series.autoregression import least_scale
+from chainrule.models.series.ensemble import Ensemble
+from chainrule.models.series.networks import RecurrentNetworkLearner, WindowNetworkLearner
+from chainrule.training.optimizers import Adam
+
+Array = np.ndarray
+Learner = WindowNetworkLearner | RecurrentNetworkLearner
+Make = Callable[[np.random.Generator], Learner]
+
+
+class Training(NamedTuple):
+    """How long and in what steps. seeds: one network each, together an ensemble."""
+
+    epochs: int = 5
+    batch: int = 16
+    rate: float = 0.01
+    seeds: tuple[int, ...] = (0,)
+
+
+LECTURE = Training()
+
+
+def windows_of(series: Sequence[Float64[Array, " _"]], span: int) -> Float64[Array, "N span"]:
+    """Every stretch of `span` values of every series. Raises InputError where there is none."""
+    view = np.lib.stride_tricks.sliding_window_view
+    found = [view(values, span) for values in series if len(values) >= span]
+    if not found:
+        longest = max(map(len, series), default=0)
+        raise InputError(f"series: expected at least {span} values for one window, got {longest}")
+    return np.concatenate(found)
+
+
+def train_network(
+    windows: Float64[Array, "N span"], make: Make, how: Training, seed: int
+) -> SeriesModel[Any]:
+    """Epochs over the windows in a new order each; the constant scale is what error is left."""
+    rng = np.random.default_rng(seed)
+    learner, optimizer = make(rng), Adam(how.rate)
+    for _ in range(how.epochs):
+        order = rng.permutation(len(windows))
+        for first in range(0, len(order), how.batch):
+            step = learner.gradients(windows[order[first : first + how.batch]])
+            optimizer.step(learner.parameters, step.gradients, how.rate)
+    left = learner.gradients(windows)
+    scale = float(np.sqrt(max(2 * left.nats / left.count, 0.0)))
+    return learner.model(max(scale, least_scale(windows)))
+
+
+def fit_network(
+    series: Sequence[Float64[Array, " _"]], make: Make, how: Training = LECTURE
+) -> list[SeriesModel[Any]]:
+    """A model for each series: one network (or ensemble) for all of them, around it each series' own
+    scale."""
+    scales = [scaled(values) for values in series]
+    nothing = np.empty((1, 0))
+    z = [scale.forth(nothing, values[None])[0] for scale, values in zip(scales, series, strict=True)]
+    span = make(np.random.default_rng(0)).span
+    windows = windows_of(z, span)
+    members = tuple(train_network(windows, make, how, seed) for seed in how.seeds)
+    inner = members[0] if len(members) == 1 else Ensemble(members)
+    return [Transformed(scale, inner) for scale in scales]
+
+
+def window_network(window: int, hidden: int, *, learned_scale: bool = False) -> Make:
+    return lambda rng: WindowNetworkLearner(
+        window=window, hidden=hidden, learned_scale=learned_scale, rng=rng
+    )
+
+
+def recurrent_network(cell: str, hidden: int, span: int, *, learned_scale: bool = False) -> Make:
+    learner = partial(RecurrentNetworkLearner, cell=cell, hidden=hidden, span=span)
+    return lambda rng: learner(learned_scale=learned_scale, rng=rng)
