@@ -11,8 +11,9 @@ mix/      --models: the folder that `quality.py --save` filled. Static figures o
           has read the training text, and every mixture of these and the n-gram
 
 Peers are gzip, bzip2, xz, zstd and brotli at their strongest, pyppmd (order 6) and zpaq -m5, where they are
-installed. zpaq doubles its tables where a file is larger than 1,044,480 bytes, and a difference of sizes
-across that step is wrong by it: there the increments on both sides are added.
+installed. zpaq doubles its tables where a file is larger than some 1,044,000 bytes, and a difference of
+sizes across that step is wrong by it: there the increments on both sides are added, and the 4,480 bytes
+between them counted at the same rate.
 """
 
 import argparse
@@ -47,7 +48,7 @@ from chainrule.recipes.online import online
 from chainrule.tasks.evaluation import surprisal
 
 Size = Callable[[bytes], int]
-ZPAQ_STEP = 1_044_480  # bytes
+ZPAQ_STEP = 1_040_000, 1_044_480  # bytes between which it lies: its own tables of fragments count too
 QUICK = 30_000
 WEIGHING = 50_000  # validation tokens that mixtures are weighed on
 
@@ -131,8 +132,9 @@ def increment(name: str, size: Size, text: Text) -> float:
     """Bits a character of the last tenth, given the rest."""
     ends = [text.cut, len(text.data)]
     spans = [(ends[0], ends[1])]
-    if name == "zpaq" and ends[0] <= ZPAQ_STEP < ends[1]:
-        spans = [(ends[0], ZPAQ_STEP), (ZPAQ_STEP + 1, ends[1])]
+    before, after = ZPAQ_STEP
+    if name == "zpaq" and ends[0] < before and after < ends[1]:
+        spans = [(ends[0], before), (after, ends[1])]
     grown = sum(size(text.data[:high]) - size(text.data[:low]) for low, high in spans)
     counted = sum(high - low for low, high in spans)
     return 8 * grown / counted * (ends[1] - ends[0]) / text.last
@@ -191,15 +193,19 @@ class Cost(NamedTuple):
 
 def run(command: list[str], folder: str | None = None) -> Cost:
     """Time and peak memory of a process, which must succeed."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)}: exit {process.returncode}")
+    with tempfile.TemporaryFile() as said:
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            sys.exit(
+                f"{' '.join(command)}: exit {process.returncode}: {said.read().decode(errors='replace')}"
+            )
     return Cost(seconds, usage.ru_maxrss / 1024)
 
 
@@ -221,8 +227,8 @@ def speeds(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
             for way, command in commands.items():
                 costs.setdefault(way, []).append(run(command, folder))
                 if shutil.which("zpaq"):
-                    if way == "compress":
-                        Path(folder, "x.zpaq").unlink(missing_ok=True)
+                    left = "x.zpaq" if way == "compress" else "z"  # what is there already is not made again
+                    Path(folder, left).unlink(missing_ok=True)
                     costs.setdefault(f"zpaq {way}", []).append(run(peers[way], folder))
         for way in commands:
             ours, other = median(costs[way]), costs.get(f"zpaq {way}")
@@ -346,7 +352,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="rows of name, value, unit")
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    parts = [figures(given.quick), speeds(given.quick, 1 if given.quick else given.rounds)]
+    # a process is said to have had at least what its parent had: speeds come first
+    parts = [speeds(given.quick, 1 if given.quick else given.rounds), figures(given.quick)]
     if given.models:
         parts = [mixes(given.models, given.quick)]
     try:
