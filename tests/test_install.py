@@ -58,5 +58,5 @@ def test_the_installed_command_compares(bare: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["rows"]
     assert [row["model"] for row in rows][:3] == ["uniform", "unigram", "bigram"]
-    assert len(rows) == 9
+    assert len(rows) == 12
     assert "<svg" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -124,7 +124,7 @@ def table(rows: list[Row], *, wide: bool = True) -> Table:
     made = Table(header_style="bold")
     if not wide:
         made = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    made.add_column("model", no_wrap=True)
+    made.add_column("model", no_wrap=wide)  # a mixture has the names of its members
     made.add_column("state", no_wrap=True)
     whole = ("perplexity\ntraining", "perplexity\nheld out", "bits/char\nheld out")
     for heading in (
