@@ -20,8 +20,6 @@ from chainrule.files import check_output
 Tell = Callable[..., None]
 ROOMY = 120  # columns of a terminal in which a bar has room beside its figures
 WIDE = 180  # columns where the output is no terminal and so has no width of its own
-
-
 LEARNED = "online: each token was scored, then learned"  # over figures of a model that learned as it read
 
 

@@ -51,9 +51,7 @@ def card_table(lm: LanguageModel) -> Table:
     card = cast(dict[str, Any], lm.card)
     kind = card["recipe"]["kind"]
     other = {"layers"} if kind == "window" else {"window"}
-    used = (
-        COUNT_SETTINGS if kind in COUNTED else NETWORK_SETTINGS - other if kind in NETWORKS else {"weights"}
-    )
+    used = COUNT_SETTINGS if kind in COUNTED else NETWORK_SETTINGS - other if kind in NETWORKS else set()
     recipe = {
         name: value
         for name, value in card["recipe"].items()

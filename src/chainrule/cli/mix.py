@@ -1,5 +1,6 @@
 """`chainrule mix`: models of one vocabulary as one, weighed on text that none of them was trained on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,12 +37,7 @@ def mix(
     """
     output(out_file, force=force)
     opened = [load(path) for path in models]
-    for path, lm in zip(models, opened, strict=True):
-        if lm.codec != opened[0].codec:
-            raise InputError(
-                f"{path}: expected the tokens and the vocabulary of {models[0]}, got others; "
-                f"train with --vocab {models[0]} gives it the same"
-            )
+    check_one_vocabulary(models, opened)
     weighed, tested = _parts(opened[0], corpus, valid, test, errors)
     with bar("weighing") as tell:
         lm = LanguageModel.mixed(opened, weighed, test=tested, progress=lambda done: tell(done, ""))
@@ -56,6 +52,16 @@ def mix(
     else:
         out().print(card_table(lm))
         err().print(f"model: {out_file}", soft_wrap=True, markup=False)
+
+
+def check_one_vocabulary(paths: Sequence[Path], opened: Sequence[LanguageModel]) -> None:
+    """Raises InputError that names the first model with other tokens than the first one, and a way out."""
+    for path, lm in zip(paths, opened, strict=True):
+        if lm.codec != opened[0].codec:
+            raise InputError(
+                f"{path}: expected the tokens and the vocabulary of {paths[0]}, got others; "
+                f"train with --vocab {paths[0]} gives it the same"
+            )
 
 
 def _parts(

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.cli.console import bar, err, note, out, output, print_json, read_corpus
+from chainrule.cli.mix import check_one_vocabulary
 from chainrule.core import FileFormatError, InputError
 from chainrule.data.overlap import Fingerprint
 from chainrule.data.tokenizers import NAMES
@@ -143,12 +144,7 @@ def mix(
         raise InputError("mix: expected either --weights, or --on for a text to find them on")
     opened = [_opened(path, whole=True) for path in models]
     first = opened[0][0]
-    for path, (lm, _) in zip(models, opened, strict=True):
-        if lm.codec != first.codec:
-            raise InputError(
-                f"{path}: expected the tokens and the vocabulary of {models[0]}, got others; "
-                f"train with --vocab {models[0]} gives it the same"
-            )
+    check_one_vocabulary(models, [lm for lm, _ in opened])
     ngrams = [ngram for _, ngram in opened]
     if on is not None:
         found = mixture_weights(ngrams, first.codec.encode(read_corpus(on, "strict").text)).tolist()

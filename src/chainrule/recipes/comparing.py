@@ -76,9 +76,9 @@ def together(data: Dataset, made: Sequence[Fitted]) -> list[Candidate]:
 
     def everything(seconds: float, tell: Tell) -> Fitted:
         del seconds
-        pair = best_pair(data, made)
+        mixture = next(fitted.model for fitted in made if isinstance(fitted.model, LinearMixture))
         context_mixing = next(fitted.model for fitted in made if isinstance(fitted.model, ContextMixing))
-        model = learning(tuple(fitted.model for fitted in pair), context_mixing, data.valid.ids[:WEIGHING])
+        model = learning(mixture.models, context_mixing, data.valid.ids[:WEIGHING])
         tell(1.0)
         return Fitted(model, describe_state(model), *size(model), 0, name="all three")
 

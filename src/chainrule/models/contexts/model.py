@@ -95,9 +95,11 @@ class ContextMixing(TokenModel[Pasts]):
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Settings and arrays, what was read among them: to be what it is, the model reads it again."""
-        kinds = np.zeros(self.vocab, np.uint32) if self.kinds is None else self.kinds
         read = np.empty(0, np.int32) if self.read is None else self.read.astype(np.int32)
-        return {"vocab": self.vocab, "table_bits": self.table_bits}, {"kinds": kinds, "read": read}
+        return {"vocab": self.vocab, "table_bits": self.table_bits}, {
+            "kinds": self._known_kinds(),
+            "read": read,
+        }
 
     @property
     def vocab_size(self) -> int:
@@ -160,8 +162,10 @@ class ContextMixing(TokenModel[Pasts]):
         return mix
 
     def _new(self) -> mixing.Mix:
-        kinds = np.zeros(self.vocab, np.uint32) if self.kinds is None else self.kinds
-        return mixing.new_mix(kinds, self.table_bits)
+        return mixing.new_mix(self._known_kinds(), self.table_bits)
+
+    def _known_kinds(self) -> UInt32[Array, " V"]:
+        return np.zeros(self.vocab, np.uint32) if self.kinds is None else self.kinds
 
     def _begun(self, ids: Integer[Array, " N"]) -> mixing.Mix:
         """The mix after a text that begins so."""
