@@ -50,9 +50,9 @@ class NativeKernels(BuildHookInterface):
 def compiled(sources: Path, library: Path) -> bool:
     """Whether the library could be made."""
     compiler = shlex.split(os.environ.get("CC", "")) or [shutil.which("cc") or shutil.which("gcc") or ""]
-    library.unlink(missing_ok=True)
     if not compiler[0]:
         print("chainrule: no C compiler found", file=sys.stderr)
+        library.unlink(missing_ok=True)
         return False
     made = library.with_suffix(".part")
     machine = platform.machine().lower().replace("amd64", "x86_64")
@@ -72,9 +72,10 @@ def compiled(sources: Path, library: Path) -> bool:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 objects = list(pool.map(object_of, units))
             subprocess.run([*compiler, "-shared", "-pthread", "-o", made, *objects, "-lm"], check=True)
-        made.replace(library)  # a process that has the old one open keeps it
+        made.replace(library)  # no moment without one; a process that has the old one open keeps it
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"chainrule: {shlex.join(compiler)} failed: {error}", file=sys.stderr)
         made.unlink(missing_ok=True)
+        library.unlink(missing_ok=True)  # of older sources
         return False
     return True

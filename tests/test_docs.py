@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SOON = re.compile(r"(--budget|--time-limit) \w+")
+LONG = {"concise.md", "mixtures.md"}  # pages that train for half a minute and more
 
 
-def snippets(language: str) -> list[tuple[Path, str]]:
+def snippets(language: str) -> list[Any]:
     """The blocks of one language; those of a page in one string, for they build on one another. A Chinese
     page holds those of its twin, as is tested below, and is not run once more."""
     found = {
@@ -23,7 +25,11 @@ def snippets(language: str) -> list[tuple[Path, str]]:
         for page in PAGES
         if ".zh-CN" not in page.name
     }
-    return [(page, "\n".join(bodies)) for page, bodies in found.items() if bodies]
+    return [
+        pytest.param(page, "\n".join(bodies), id=page.name, marks=[pytest.mark.slow] * (page.name in LONG))
+        for page, bodies in found.items()
+        if bodies
+    ]
 
 
 def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -39,13 +45,13 @@ def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize(("page", "code"), snippets("python"), ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(("page", "code"), snippets("python"))
 def test_python_runs(page: Path, code: str, tmp_path: Path, shared_data: Path) -> None:
     done = _run(["-c", code], tmp_path)
     assert done.returncode == 0, f"{page.name}: {done.stderr}"
 
 
-@pytest.mark.parametrize(("page", "code"), snippets("sh"), ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(("page", "code"), snippets("sh"))
 def test_commands_run(page: Path, code: str, tmp_path: Path, shared_data: Path) -> None:
     """`make` is what runs this test; every line that begins with chainrule is run in one folder, in order."""
     for line in code.splitlines():

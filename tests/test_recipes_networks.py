@@ -179,7 +179,10 @@ def test_more_of_anything_takes_more_memory(kind: str, hidden: int, batch: int, 
 # --- the learning rate -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "optimizer"), [("rnn", "sgd"), ("window", "adam"), ("lstm", "adamw")])
+@pytest.mark.parametrize(
+    ("kind", "optimizer"),
+    [("rnn", "sgd"), ("window", "adam"), pytest.param("lstm", "adamw", marks=pytest.mark.slow)],
+)
 def test_a_learning_rate_is_found_for_a_recipe(kind: str, optimizer: str) -> None:
     told: list[float] = []
     sweep = find_rate(recipe(kind, optimizer=optimizer), DATA, told.append)

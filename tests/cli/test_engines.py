@@ -71,6 +71,7 @@ def assert_same(a: Path, b: Path, atol: float) -> None:
         np.testing.assert_allclose(theirs[name], array, rtol=0, atol=atol, err_msg=name)
 
 
+@pytest.mark.slow
 def test_train_in_torch_and_use_with_either_engine(run: Run, text_file: Path, tmp_path: Path) -> None:
     done = run("train", text_file, *SMALL, "--engine", "torch", "--device", "cpu", "-o", "m", "--json")
     assert done.code == 0, done.err
@@ -161,6 +162,7 @@ def test_however_it_ends_all_processes_end_together(
     assert (tmp_path / "m").exists()
 
 
+@pytest.mark.slow
 def test_a_run_in_torch_goes_on_bit_for_bit(run: Run, text_file: Path, tmp_path: Path) -> None:
     long = ("train", text_file, *SMALL, "--epochs", "12", "--engine", "torch")
     assert run(*long, "-o", "whole").code == 0

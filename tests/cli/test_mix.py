@@ -18,6 +18,7 @@ def pair(run: Run, text_file: Path) -> tuple[str, str]:
     return "a", "b"
 
 
+@pytest.mark.slow
 def test_a_mixture_is_a_model_like_any_other(run: Run, pair: tuple[str, str], text_file: Path) -> None:
     done = run("mix", *pair, "--corpus", text_file, "-o", "both", "--json")
     assert done.code == 0, done.err

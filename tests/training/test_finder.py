@@ -56,6 +56,7 @@ def test_the_state_is_carried() -> None:
     assert bowl.states == list(range(10))
 
 
+@pytest.mark.slow
 def test_a_network_trains_well_at_the_rate_it_suggests() -> None:
     tokens = np.tile([0, 1, 0, 2, 0, 1, 0, 3], 125)
 
