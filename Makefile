@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := hatch_build.py $(wildcard src/chainrule/kernels/native/*.c src/chainrule/kernels/native/simd/*.[ch])
+PUBLIC := chainrule chainrule.testing chainrule.training chainrule.tasks.compression \
+  $(addprefix chainrule.models.,ngram recurrent online contexts mixture series)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
 
-.PHONY: run test test-all check format clean
+.PHONY: run test test-all check format reference clean
 
 run: $(VENV)/.run
 	$(BIN)/chainrule compare --force
@@ -26,6 +28,9 @@ check: $(VENV)/.check
 format: $(VENV)/.check
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
+
+reference: $(VENV)/.test
+	$(BIN)/python -m pdoc -d markdown -o build/reference $(PUBLIC)
 
 clean:
 	rm -rf $(VENV) dist build

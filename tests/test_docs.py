@@ -1,5 +1,6 @@
 """Every snippet of the README and the docs is run: Python as it stands, commands with less time to train."""
 
+import inspect
 import os
 import re
 import shlex
@@ -10,11 +11,16 @@ from typing import Any
 
 import pytest
 
+import chainrule
+from chainrule.core import CanDraw, Learner
+from chainrule.models.ngram.smoothing import Smoothing
+from chainrule.training.optimizers import Optimizer
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SOON = re.compile(r"(--budget|--time-limit) \w+")
-LONG = {"concise.md", "mixtures.md"}  # pages that train for half a minute and more
+LONG = {"concise.md", "how-to.md", "mixtures.md", "tutorial.md"}  # that train for half a minute and more
 
 
 def snippets(language: str) -> list[Any]:
@@ -69,6 +75,31 @@ def test_both_languages_show_the_same_snippets() -> None:
         twin = page.with_name(page.name.removesuffix(".md") + ".zh-CN.md")
         if twin.exists():
             assert FENCE.findall(page.read_text("utf-8")) == FENCE.findall(twin.read_text("utf-8")), twin.name
+
+
+def test_every_public_name_has_a_docstring() -> None:
+    """Of these `make reference` is made."""
+    protocols = (Learner, CanDraw, Optimizer, Smoothing)  # what implements a method of theirs is told there
+    told = {name for one in protocols for name, method in vars(one).items() if inspect.getdoc(method)}
+    bare: list[str] = []
+    for name in chainrule.__all__:
+        public = getattr(chainrule, name)
+        members = vars(public).items() if inspect.isclass(public) else ()
+        own = {key for key, value in members if inspect.isfunction(value) and not key.startswith("_")}
+        for member in (public, *(getattr(public, key) for key in sorted(own - told))):
+            if (inspect.isclass(member) or inspect.isfunction(member)) and not inspect.getdoc(member):
+                bare.append(f"{name}: {member.__qualname__}")
+    assert not bare
+
+
+def test_the_reference_is_made(tmp_path: Path) -> None:
+    done = _run(
+        ["-m", "pdoc", "-d", "markdown", "-o", str(tmp_path), "chainrule", "chainrule.training"], tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "chainrule.html").read_text("utf-8")
+    assert all(f'id="{name}"' in page for name in chainrule.__all__)
+    assert not re.search(r'<(?:script|link|img)[^>]+(?:src|href)="https?:', page)  # nothing from elsewhere
 
 
 def test_files_that_are_named_exist() -> None:

@@ -124,6 +124,7 @@ class Codec:
         return ids[:-1] if self.sentences and text and not text.endswith("\n") else ids
 
     def decode(self, ids: Integer[np.ndarray, " T"]) -> str:
+        """The text of some ids, unknown ones as their symbol; sentences as lines."""
         tokens = self.vocabulary.decode(ids)
         if not self.sentences:
             return self.tokenizer.join(tokens)

@@ -91,6 +91,7 @@ class WindowModel(TokenModel[Window]):
         return log_probs.reshape(tokens.shape), windows[:, -1].copy()
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """What a file keeps: settings and parameters."""
         return {"window": self.window}, dict(self.parameters)
 
     @classmethod

@@ -30,8 +30,14 @@ class Optimizer(Protocol):
 
     rate: float
 
-    def step(self, parameters: Arrays, gradients: Arrays, rate: float) -> None: ...
-    def state(self) -> OptimizerState: ...
+    def step(self, parameters: Arrays, gradients: Arrays, rate: float) -> None:
+        """Moves the parameters, in place, against their gradients."""
+        ...
+
+    def state(self) -> OptimizerState:
+        """What a checkpoint keeps."""
+        ...
+
     def restore(self, state: OptimizerState) -> None:
         """Go on from what `state` gave; raises FileFormatError for what no such optimiser remembers."""
         ...

@@ -32,8 +32,14 @@ class Smoothing(Protocol):
         types: Integer[Array, " n *Q2"],
         depth: Integer[Array, "*Q2"],
         vocab_size: int,
-    ) -> Float64[Array, "*Q"]: ...
-    def settings(self) -> dict[str, Any]: ...
+    ) -> Float64[Array, "*Q"]:
+        """Of a token after its contexts of 0 .. n-1 tokens. hits: how often it followed each; totals: how
+        often anything did; types: how many different tokens did."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """What a file keeps of it."""
+        ...
 
 
 @dataclass(frozen=True)
