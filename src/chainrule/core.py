@@ -172,7 +172,7 @@ class Batch(NamedTuple):
     fresh: Bool[Array, " B"]
     given: int = 0
     mask: Bool[Array, "B T"] | None = None
-    targets: Integer[Array, "B *T"] | None = None
+    targets: Integer[Array, "B ..."] | None = None
 
     @property
     def read(self) -> Integer[Array, "B T_read"]:

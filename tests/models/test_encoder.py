@@ -49,7 +49,7 @@ def mean_nats(encoder: Encoder, batch: Batch) -> float:
     return -float((chosen[batch.mask] if chosen.ndim == 2 else chosen).mean())
 
 
-# --- the equations -------------------------------------------------------------------------------------------
+# --- the equations ------------------------------------------------------------------------------------------
 
 
 def test_one_direction_is_the_language_model_s_network() -> None:
@@ -106,7 +106,7 @@ def test_turning_twice_is_nothing() -> None:
     np.testing.assert_array_equal(turned(turned(rows, LENGTHS), LENGTHS), rows)
 
 
-# --- gradients -----------------------------------------------------------------------------------------------
+# --- gradients ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -170,7 +170,7 @@ def test_compiled_loops_say_what_numpy_says(head: str, cell: str) -> None:
         np.testing.assert_allclose(got.gradients[name], gradient, atol=1e-5, err_msg=name)
 
 
-# --- padding -------------------------------------------------------------------------------------------------
+# --- padding ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -223,7 +223,7 @@ def test_many_rows_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(model.predict(ids, lengths), whole, rtol=1e-12)
 
 
-# --- beginning, keeping, explaining --------------------------------------------------------------------------
+# --- beginning, keeping, explaining -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
@@ -246,7 +246,7 @@ def test_it_begins_with_a_language_model(cell: str) -> None:
 
 def test_a_language_model_of_another_build_is_refused() -> None:
     rng = np.random.default_rng(1)
-    with pytest.raises(InputError, match="expected a gru of arrays .*got a lstm"):
+    with pytest.raises(InputError, match=r"expected a gru of arrays .*got a lstm"):
         learner().begin_with(RecurrentLearner(V, cell="lstm", hidden=H, embedding=D, rng=rng).model())
     with pytest.raises(InputError, match="expected a gru of arrays"):
         learner().begin_with(RecurrentLearner(V + 1, cell="gru", hidden=H, embedding=D, rng=rng).model())
@@ -323,13 +323,13 @@ def test_contributions_of_nothing_and_of_one_token() -> None:
     model = learner().model()
     assert contributions(model, np.array([], np.int64), 0).shape == (0,)
     assert contributions(model, np.array([1]), 0).shape == (1,)
-    with pytest.raises(InputError, match="label: expected 0..2, got 3"):
+    with pytest.raises(InputError, match=r"label: expected 0..2, got 3"):
         contributions(model, np.array([1]), C)
     with pytest.raises(InputError, match="whole sequences"):
         contributions(learner(head="each").model(), np.array([1]), 0)
 
 
-# --- what makes no sense -------------------------------------------------------------------------------------
+# --- what makes no sense ------------------------------------------------------------------------------------
 
 
 def test_batches_that_make_no_sense() -> None:

@@ -1,4 +1,4 @@
-"""An encoder in training: parameters as they start out, or as a language model left them, and their gradients.
+"""An encoder in training: parameters as they start out or as a language model left them; their gradients.
 
     L = mean of -log p(y | x_1..x_n) over the sequences of a batch, or over their tokens
 
@@ -40,10 +40,10 @@ class EncoderLearner:
     """Parameters that a loop may step, and their gradients. A batch has `targets`, [B], or [B, T] of the head
     `each`, and a `mask` where its rows are padded.
 
-    head: mean, last, max (a label for each sequence), each (one for each token). embedding: width of the input
-    vectors, 0 for one-hot input. dropout, embedding_dropout, weight_dropout: of units (of the embedded input
-    and of what is handed upward, to the softmax too), whole words and recurrent weights, drawn from `rng`,
-    see `RecurrentLearner`. workers (an attribute): blocks of rows, a thread each.
+    head: mean, last, max (a label for each sequence), each (one for each token). embedding: width of the
+    input vectors, 0 for one-hot input. dropout, embedding_dropout, weight_dropout: of units (of the embedded
+    input and of what is handed upward, to the softmax too), whole words and recurrent weights, drawn from
+    `rng`, see `RecurrentLearner`. workers (an attribute): blocks of rows, a thread each.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class EncoderLearner:
         copies = {name: array.copy() for name, array in self.parameters.items()}
         return Encoder(self.design, copies, self.vocab_size)
 
-    def _read(self, batch: Batch) -> tuple[Integer[Array, " B"], Integer[Array, "B *T"]]:
+    def _read(self, batch: Batch) -> tuple[Integer[Array, " B"], Integer[Array, "B ..."]]:
         """The lengths of the rows and their labels; raises InputError for what makes no sense."""
         ids, targets = batch.items, batch.targets
         if not ids.size:
@@ -165,8 +165,8 @@ def backpropagate(
 ) -> tuple[float, dict[str, Float[Array, "..."]]]:
     """Summed nats of the labels, and by name the gradients of nats / predictions."""
     encoded = encode(design, parameters, ids, lengths, masks)
-    output = (parameters[name] for name in OUTPUT)
-    nats, d_rows, d_weight, d_bias = softmax_layer(encoded.rows, *output, labels, predictions)
+    weight, bias = (parameters[name] for name in OUTPUT)
+    nats, d_rows, d_weight, d_bias = softmax_layer(encoded.rows, weight, bias, labels, predictions)
     gradients = back_through(design, parameters, encoded, d_rows, lengths, masks)
     return nats, gradients | {OUTPUT[0]: d_weight, OUTPUT[1]: d_bias}
 

@@ -35,7 +35,7 @@ class Encoder:
         """C, the number of labels."""
         return len(self.parameters[OUTPUT[1]])
 
-    def predict(self, ids: Integer[Array, "B T"], lengths: Integer[Array, " B"]) -> Float64[Array, "B *T C"]:
+    def predict(self, ids: Integer[Array, "B T"], lengths: Integer[Array, " B"]) -> Float64[Array, "B ... C"]:
         """Log-probabilities in nats: a row for each sequence, or, of the head `each`, for each of its tokens.
 
         lengths: how many ids of each row count; the others may be anything in 0..V-1. Of a token that does

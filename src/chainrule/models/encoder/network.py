@@ -4,9 +4,9 @@
     p(y | x_1..x_n) = softmax(c W + b),   c = mean, last or max of h_1..h_n         (classification)
     p(y_t | x_1..x_n) = softmax(h_t W + b)                                          (one label a token)
 
-(Schuster & Paliwal 1997.) Each direction is a stack of layers as a language model has it, so that it may start
-from one (Dai & Le 2015); both share the embedding. The backward one reads every row from its last token on:
-padding stands at the end for both, where it is read last and changes nothing.
+(Schuster & Paliwal 1997.) Each direction is a stack of layers as a language model has it, so that it may
+start from one (Dai & Le 2015); both share the embedding. The backward one reads every row from its last token
+on: padding stands at the end for both, where it is read last and changes nothing.
 
 Shape letters: B batch, T time, V vocabulary, D embedding, H hidden, W = directions times H, C labels.
 """
@@ -52,7 +52,7 @@ class Design(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One direction over a batch: the ids in the order that it reads them, its layers, what the top hands on."""
+    """One direction over a batch: the ids in the order of reading, its layers, what the top hands on."""
 
     ids: Ids
     passes: list[Pass]
