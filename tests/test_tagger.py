@@ -9,6 +9,7 @@ import pytest
 from chainrule.core import FileFormatError, InputError
 from chainrule.data.tagged import Sentence, read_tagged
 from chainrule.files import read_arrays, write_arrays
+from chainrule.language_model import load
 from chainrule.tagger import NETWORK, Tagger, beside_baselines, load_tagger
 
 QUICK: dict[str, Any] = {"hidden": 16, "embedding": 16, "epochs": 4, "rate": 2e-2, "dropout": 0.0}
@@ -55,6 +56,8 @@ def test_saved_and_loaded(tagger: Tagger, tmp_path: Path) -> None:
     tokens = [["c", "Dr", "a", "b", "said", "never-seen"]]
     assert again.predict(tokens) == tagger.predict(tokens)
     assert again.card == dict(tagger.card)
+    with pytest.raises(FileFormatError, match="expected a language model, got a tagger"):
+        load(path)
     assert again.read("Dr\na\n\nc\n") == "Dr\tO\na\tB-PER\n\nc\tO\n"
 
 

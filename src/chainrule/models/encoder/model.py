@@ -4,6 +4,7 @@ Shape letters: B batch, T time, V vocabulary, C labels.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from chainrule.models.recurrent.network import Architecture, make_cell
 
 Array = np.ndarray
 BLOCK = 1 << 13  # tokens that are read at once
+TABLE = 1 << 24  # numbers of the largest table of input products
 SETTINGS = ("layers", "hidden", "embedding", "layer_norm")
 
 
@@ -51,7 +53,7 @@ class Encoder:
         def one(rows: Integer[Array, " R"]) -> None:
             steps = max(1, int(lengths[rows].max()))
             block = ids[rows, :steps] if ids.shape[1] else np.zeros((len(rows), 1), ids.dtype)
-            read = encode(self.design, self.parameters, block, lengths[rows]).rows
+            read = encode(*self._reader, block, lengths[rows]).rows
             logits = matmul(read, self.parameters[OUTPUT[0]])
             logits += self.parameters[OUTPUT[1]]
             if each:
@@ -63,6 +65,20 @@ class Encoder:
 
         in_threads(one, [(rows,) for rows in blocks_of(order, lengths)])
         return out
+
+    @cached_property
+    def _reader(self) -> tuple[Design, dict[str, Float[Array, "..."]]]:
+        """The same network with embedding and input weight multiplied beforehand, unless the table would be
+        large: to read an id is then to look up a row, which is half of the work of one layer."""
+        stack = self.design.stack
+        numbers = self.vocab_size * stack.cell.gates * stack.hidden * len(self.design.directions)
+        if not stack.embedding or numbers > TABLE:
+            return self.design, self.parameters
+        embedding = self.parameters["embedding"]
+        inputs = [f"{direction}.layer0.input" for direction in self.design.directions]
+        tables = {name: matmul(embedding, self.parameters[name]) for name in inputs}
+        kept = {name: array for name, array in self.parameters.items() if name != "embedding"}
+        return self.design._replace(stack=stack._replace(embedding=0)), kept | tables
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, Array]]:
         stack = self.design.stack
