@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from chainrule.cli.console import bar, fraction_or_text, note, out, output, print_json, read_corpus, seconds
@@ -14,7 +15,7 @@ from chainrule.data.partition import split_bounds
 from chainrule.data.tagged import Sentence, read_bare, read_tagged, write_tagged
 from chainrule.files import write_text
 from chainrule.report import number
-from chainrule.tagger import Tagger, beside_baselines, load_tagger
+from chainrule.tagger import NETWORK, Tagger, beside_baselines, load_tagger
 from chainrule.tasks.tagging import TagScores
 from chainrule.training import Progress
 
@@ -193,7 +194,7 @@ def evaluate(
         return
     for each in [*notes, *_unseen(scores)]:
         note(each)
-    out().print(_table({"recurrent network": scores}))
+    out().print(_table({NETWORK: scores}, file))
 
 
 def _sentences(text: str, form: str, name: str) -> tuple[list[Sentence], list[str]]:
@@ -220,20 +221,20 @@ def _show(tagger: Tagger, scores: dict[str, TagScores]) -> None:
         return
     for each in _unseen(next(iter(scores.values()))):
         note(each)
-    out().print(_table(scores))
+    out().print(_table(scores, "held out"))
 
 
 def _unseen(scores: TagScores) -> list[str]:
-    return [f"{scores.unseen:,} tokens have a tag that training never saw: wrong"] if scores.unseen else []
+    return [f"tags that training never saw, all wrong: {scores.unseen:,}"] if scores.unseen else []
 
 
-def _table(scores: dict[str, TagScores]) -> Table:
+def _table(scores: dict[str, TagScores], title: str) -> Table:
     """Shares in percent, the best of each column's F1 in bold."""
     first = next(iter(scores.values()))
     spans = first.spans is not None
     size = f"{first.sentences:,} sentences, {first.tokens:,} tokens"
     table = Table(
-        title=f"held out: {size}",
+        title=escape(f"{title}: {size}"),
         caption=None if spans else "F1: of the tokens with another tag than the usual one",
     )
     table.add_column("tagger")
