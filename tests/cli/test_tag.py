@@ -48,6 +48,7 @@ def test_train_predict_evaluate(run: Run, file: Path, tmp_path: Path) -> None:
     assert "exists already" in one_line(run("tag", "train", file, "-o", "names.chainrule"))
 
 
+@pytest.mark.slow
 def test_a_text_is_dressed_again(run: Run, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("Stop. We go, then we stop. " * 400)
     done = run("tag", "restore", "text.txt", "-o", "r.chainrule")
