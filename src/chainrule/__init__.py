@@ -27,6 +27,7 @@ from chainrule.data.vocabulary import Vocabulary
 from chainrule.forecaster import Forecaster, SeriesWarning
 from chainrule.language_model import LanguageModel, TrainedOnWarning, UnknownSymbolWarning, load
 from chainrule.models.contexts import ContextMixing
+from chainrule.models.encoder import Encoder, EncoderLearner
 from chainrule.models.mixture import LinearMixture, LogisticMixture, OnlineMixture
 from chainrule.models.ngram import (
     AddK,
@@ -44,6 +45,7 @@ from chainrule.models.uniform import Uniform
 from chainrule.models.window import WindowLearner, WindowModel
 from chainrule.recipes import Recipe, compare_models
 from chainrule.recipes.online import online
+from chainrule.tagger import Tagger, load_tagger
 from chainrule.tasks.evaluation import Evaluation, surprisal
 from chainrule.tasks.generation import Sampling, generate
 from chainrule.tasks.zipf import fit_zipf
@@ -82,6 +84,8 @@ __all__ = [  # noqa: RUF022 - in the order of the lecture
     "WindowLearner",
     "RecurrentModel",
     "RecurrentLearner",
+    "Encoder",
+    "EncoderLearner",
     "LinearMixture",
     "OnlineMixture",
     "LogisticMixture",
@@ -104,6 +108,8 @@ __all__ = [  # noqa: RUF022 - in the order of the lecture
     "LanguageModel",
     "load",
     "Forecaster",
+    "Tagger",
+    "load_tagger",
     "Recipe",
     "compare_models",
     "ChainruleError",

@@ -392,6 +392,8 @@ def load(path: str | Path, *, engine: str = "scratch", device: str | None = None
     """
     path = Path(path)
     arrays, header = read_arrays(path)
+    if header.get("kind") is not None:
+        raise FileFormatError(f"{path}: expected a language model, got a {header['kind']!s:.20}")
     try:
         lm = _restored(arrays, header)
     except FileFormatError as error:

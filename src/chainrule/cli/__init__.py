@@ -19,6 +19,7 @@ from chainrule.cli import (
     mix,
     models,
     ngram,
+    tag,
     train,
 )
 from chainrule.cli.console import note, problem
@@ -48,6 +49,7 @@ app.command("count")(count.count)
 app.command("corpora")(corpora.corpora)
 app.command("info")(inspect.info)
 app.add_typer(ngram.app, name="ngram")
+app.add_typer(tag.app, name="tag")
 
 
 def _version(wanted: bool) -> bool:
