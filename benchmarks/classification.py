@@ -1,11 +1,11 @@
-"""How often the default classifier is right on film reviews and on Chinese hotel reviews, beside its baselines.
+"""How often the default classifier is right on film and on Chinese hotel reviews, beside its baselines.
 
     python benchmarks/classification.py [--data NAME ...] [--seed N] [--quick] [--json]
 
 accuracy/   percent, mean over 5 stratified folds; folds: of each; half: of the 95 % interval by Student's t.
-            Rows end with default, with each of its parts alone (scale and offset from the same inner folds), with
-            majority, and with scikit-learn's multinomial naive Bayes and NB-SVM (Wang & Manning 2012) on
-            1- and 2-grams, of words parted by white space or of Chinese characters
+            Rows end with default, each of its parts alone (scale and offset from the same inner folds),
+            majority, and scikit-learn's multinomial naive Bayes and NB-SVM (Wang & Manning 2012) on 1- and
+            2-grams, of words parted by white space or of Chinese characters
 macro-f1/, calibration-error/   percent; log-loss/ nats a text
 confusion/  over all folds: rows are the true classes in the order of their names
 seconds/    of a processor, for one fold's fit;  texts-per-second/ prediction of a fold, on one processor

@@ -36,8 +36,8 @@ class WordEvidence(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """Which words decided. log_odds = the words + rest: rest is what no word says, the frequencies of the classes
-    and the text's end."""
+    """Which words decided. log_odds = the words + rest: rest is what no word says, the frequencies of
+    the classes and the text's end."""
 
     predicted: str
     against: str
@@ -159,8 +159,8 @@ class TextClassifier:
     ) -> str:
         """A text of a class, by its model of words (of characters where there is none): one to many.
 
-        It ends where the model ends it, or after `length` tokens. Raises InputError for a label that is no class,
-        and where no part is a model of sequences.
+        It ends where the model ends it, or after `length` tokens. Raises InputError for a label that is no
+        class, and where no part is a model of sequences.
         """
         if label not in self.classes:
             raise InputError(f"label: expected one of {', '.join(self.classes)}, got {label!r}")
@@ -217,7 +217,7 @@ def class_ids(labels: Sequence[str]) -> tuple[tuple[str, ...], Int64[Array, " N"
     single = [label for label in classes if counts[label] < 2]
     if single:
         raise InputError(
-            f"labels: expected at least two texts of each class, got one of {', '.join(map(repr, single[:5]))}"
+            f"labels: expected at least two texts of a class, got one of {', '.join(map(repr, single[:5]))}"
         )
     place = {label: k for k, label in enumerate(classes)}
     return classes, np.array([place[label] for label in labels], np.int64)

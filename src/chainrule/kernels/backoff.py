@@ -118,8 +118,8 @@ def score_native(
 def walk(made: Table, history: Int32[Array, " H"], tokens: Int32[Array, " T"]) -> Int64[Array, "n T"]:
     """At every token of a row the n-gram of each length 1..n that ends there, ABSENT where there is none.
 
-    Of the levels only tokens and offsets are read: `Table` may be of counts. `NgramCounts.walk` is the readable
-    twin."""
+    Of the levels only tokens and offsets are read: `Table` may be of counts. Its readable twin is
+    `NgramCounts.walk`."""
     ends = np.empty((made.order, len(tokens)), np.int64)
     sizes = c_int32(made.order), made.vocab_size, made.end
     tokens = np.ascontiguousarray(tokens, np.int32)

@@ -104,8 +104,8 @@ def _source(header: dict[str, Any], arrays: Arrays) -> Source:
 
 
 def _part(entry: dict[str, Any], sources: list[Source], arrays: Arrays, classes: int) -> Part:
-    settings = dict(entry["spec"])
-    spec = Spec(**{**settings, "orders": tuple(map(int, settings["orders"]))})
+    settings: dict[str, Any] = {**entry["spec"], "orders": tuple(map(int, entry["spec"]["orders"]))}
+    spec = Spec(**settings)
     source = sources[int(entry["source"])]
     if spec.kind == "conditional":
         models = tuple(

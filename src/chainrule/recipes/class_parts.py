@@ -4,8 +4,8 @@
     bayes         sum_j r_j x_j,            r_j the log-count ratio of n-gram j, x_j whether it is there
     weighed       sum_j w_j r_j x_j / |r x|, w by logistic regression (Wang & Manning 2012)
 
-Texts are read in each way and counted once; every split of them is a choice of rows, so that an inner fold costs
-no second reading. An n-gram that a fold's training texts lack has a weight of 0.
+Texts are read in each way and counted once; every split of them is a choice of rows, so an inner fold reads
+nothing again. An n-gram that a fold's training texts lack has a weight of 0.
 
 Shape letters: N texts, K classes, T tokens, E n-grams found, F n-grams counted.
 """
@@ -13,7 +13,7 @@ Shape letters: N texts, K classes, T tokens, E n-grams found, F n-grams counted.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Integer
@@ -106,6 +106,7 @@ def read_training(texts: Sequence[str], tokenizer: str, order: int, fold: bool) 
     return Read(Source(reader, counts), ids)
 
 
+@runtime_checkable
 class Part(Protocol):
     """Fitted: what it says for each class, in nats up to what all share; and what every character says."""
 
@@ -137,8 +138,8 @@ class Conditional:
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """scale: r of every n-gram; weights: w. Of two classes the second has the weights and nothing is said for the
-    first (K2 = 1); of more each has its own, against the rest (K2 = K)."""
+    """scale: r of every n-gram; weights: w. Of two classes the second has the weights and nothing is said
+    for the first (K2 = 1); of more each has its own, against the rest (K2 = K)."""
 
     spec: Spec
     source: Source

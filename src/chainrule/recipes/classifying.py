@@ -1,5 +1,4 @@
-"""The default classifier: five parts, and one set of weights for what they say, from folds inside the training
-texts.
+"""The default classifier: five parts, and weights for what they say from folds inside the training texts.
 
 Two of the parts are models of sequences, a class each (Bayes' rule); three are counted linear models, so that
 the whole is an ensemble. Every part gives its opinion on texts that it was not trained on, INNER folds of the
@@ -42,8 +41,8 @@ KINDS = {
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """parts, and the pool of what they say. inner: their opinions on the training texts, each by a part that was
-    fitted without that text. seconds: of the fit."""
+    """parts, and the pool of what they say. inner: their opinions on the training texts, each by a part
+    that was fitted without that text. seconds: of the fit."""
 
     parts: tuple[Part, ...]
     pool: Pool

@@ -26,7 +26,7 @@ class Bin(NamedTuple):
     """Texts whose predicted class was given a probability of one bin: how many, how sure it was of them on
     average, and how many of them were right."""
 
-    count: int
+    texts: int
     confidence: float
     accuracy: float
 
@@ -68,7 +68,7 @@ class ClassScores:
     @property
     def calibration_error(self) -> float:
         """Expected calibration error, 0..1."""
-        return sum(b.count * abs(b.accuracy - b.confidence) for b in self.bins) / self.count
+        return sum(b.texts * abs(b.accuracy - b.confidence) for b in self.bins) / self.count
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
