@@ -164,11 +164,15 @@ class Batch(NamedTuple):
     pair (X, Y), the items without the last and without the first. Where something is given, the last item
     of a row is predicted but not read: the next batch begins with it, and the state that a step returns
     stands before it.
+    mask: True where there is an item, False where a shorter row was padded; None: everywhere. targets: a
+    label for each row, or for each item, where it is not the items themselves that are predicted.
     """
 
     items: Integer[Array, "B T"]
     fresh: Bool[Array, " B"]
     given: int = 0
+    mask: Bool[Array, "B T"] | None = None
+    targets: Integer[Array, "B ..."] | None = None
 
     @property
     def read(self) -> Integer[Array, "B T_read"]:
