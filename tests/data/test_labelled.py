@@ -1,4 +1,4 @@
-"""Labelled texts from every kind of source: what is guessed and skipped is said, what is unclear is refused."""
+"""Labelled texts from every kind of source: what is guessed or skipped is said, the unclear refused."""
 
 import json
 from pathlib import Path

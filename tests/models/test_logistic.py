@@ -81,8 +81,8 @@ def test_what_a_sentence_has_is_what_stands_in_it(training, text):
     for d, part in enumerate(np.split(text, np.flatnonzero(text == END)[:-1] + 1)):
         begun = [END + 1, *part.tolist()]
         for k in (1, 2):
-            grams, times = counts.ngrams(k)
-            listed = {tuple(g) for g, n in zip(grams.tolist(), times, strict=True) if n}
+            listed = {tuple(g) for g in counts.ngrams(k)[0].tolist()}
+            listed |= {(v,) for v in range(END + 1)} if k == 1 else set()  # the alphabet, seen or not
             for at in range(1, len(begun)):
                 gram = tuple(begun[at - k + 1 : at + 1])
                 if gram in listed:

@@ -62,10 +62,10 @@ def test_what_every_class_rules_out_is_uniform():
 
 
 def opinions(n=4000, seed=3):
-    """Two members, the first twice as loud as it should be, the second deaf; labels by what the first means."""
+    """Two members, the first twice as loud as it should be, the second deaf; labels by the first."""
     rng = np.random.default_rng(seed)
     means = rng.normal(size=(n, 3))
-    probs = np.exp(posterior(means + [0, 0.5, -0.5]))
+    probs = np.exp(posterior(means + np.array([0, 0.5, -0.5])))
     labels = (probs.cumsum(axis=1) < rng.random((n, 1))).sum(axis=1)
     return np.stack([2 * means, rng.normal(size=(n, 3))]), labels
 

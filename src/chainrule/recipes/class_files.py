@@ -14,8 +14,9 @@ from chainrule.data.sentences import TextReader
 from chainrule.data.tokenizers import restore_tokenizer
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.models.archive import pack, unpack
+from chainrule.models.encoder import Encoder
 from chainrule.models.ngram.counts import counts_from_arrays, counts_to_arrays
-from chainrule.recipes.class_parts import Conditional, Part, Source, Spec, Weighed
+from chainrule.recipes.class_parts import Conditional, Part, Recurrent, Source, Spec, Weighed
 from chainrule.recipes.classifying import Fitted
 from chainrule.tasks.classification import Pool
 
@@ -37,6 +38,9 @@ def pack_classifier(fitted: Fitted) -> tuple[dict[str, Any], Arrays]:
             entry["models"] = [{"family": family, "settings": settings} for family, settings, _ in packed]
             for c, (_, _, own) in enumerate(packed):
                 arrays |= {f"part{p}.{c}.{name}": array for name, array in own.items()}
+        elif isinstance(part, Recurrent):
+            entry["settings"], own = part.model.to_arrays()
+            arrays |= {f"part{p}.{name}": array for name, array in own.items()}
         else:
             assert isinstance(part, Weighed)
             own = {"scale": part.scale, "weights": part.weights}
@@ -116,6 +120,11 @@ def _part(entry: dict[str, Any], sources: list[Source], arrays: Arrays, classes:
         if len(models) != classes or any(model.vocab_size != vocab_size for model in models):
             raise FileFormatError(f"expected {classes} models over {vocab_size} tokens, got others")
         return Conditional(spec, source, models)
+    if spec.kind == "recurrent":
+        encoder = Encoder.from_arrays(entry["settings"], arrays)
+        if (encoder.vocab_size, encoder.classes) != (source.reader.codec.vocab_size, classes):
+            raise FileFormatError(f"expected a network of {classes} classes, got {encoder.classes}")
+        return Recurrent(spec, source, encoder)
     columns = 1 if classes == 2 else classes
     scale, weights = (arrays[name].astype(np.float64) for name in ("scale", "weights"))
     width = source.features(spec.orders).size

@@ -23,6 +23,7 @@ from chainrule.tasks.classification import Pool, fit_pool
 Array = np.ndarray
 Tell = Callable[[float, str], None]
 INNER = 4  # folds inside the training texts
+INNER_SLOW = 2  # where a part is a network
 PARTS = (
     Spec("word 2-gram models", "conditional", "words", (2,)),
     Spec("character 5-gram models", "conditional", "characters", (5,)),
@@ -36,6 +37,10 @@ KINDS = {
     "words": PARTS[:1],
     "characters": PARTS[1:2],
     "weighed": PARTS[4:5],
+    "recurrent": (Spec("recurrent network", "recurrent", "words", (1,)),),
+    "pretrained": (
+        Spec("recurrent network from a language model", "recurrent", "words", (1,), pretraining=4),
+    ),
 }
 
 
@@ -92,7 +97,8 @@ def fit_classifier(
             f"classes: expected at least 2 texts of each, got {counts.min()} of class {int(counts.argmin())}"
         )
     reads = _readings(texts, specs, fold)
-    inner = stratified_folds(labels, min(INNER, int(counts.min())), np.random.default_rng(seed))
+    most = INNER_SLOW if any(spec.kind == "recurrent" for spec in specs) else INNER
+    inner = stratified_folds(labels, min(most, int(counts.min())), np.random.default_rng(seed))
     opinions = np.empty((len(specs), len(texts), classes))
     parts: list[Part] = []
     for m, spec in enumerate(specs):
@@ -117,7 +123,7 @@ def _readings(texts: Sequence[str], specs: Sequence[Spec], fold: bool) -> dict[s
     """The texts in each way of reading, counted as far as its parts need."""
     highest: dict[str, int] = {}
     for spec in specs:
-        order = 1 if spec.kind == "conditional" else max(spec.orders)
+        order = 1 if spec.kind in ("conditional", "recurrent") else max(spec.orders)
         highest[spec.tokenizer] = max(highest.get(spec.tokenizer, 1), order)
     return {name: read_training(texts, name, order, fold) for name, order in highest.items()}
 

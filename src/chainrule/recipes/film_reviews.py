@@ -1,9 +1,9 @@
 """Dated reviews of a film, made up: how many praise it when is known, so what is recovered can be checked.
 
-    p(positive in week t) = (x_t - 1) / 4,     x_t the expected rating of `film_ratings`: prize, season, scandal
+    p(positive in week t) = (x_t - 1) / 4,     x_t the expected rating of `film_ratings`
 
-A review is a few phrases, most of its own side and some of the other, as people write; so no classifier of them
-is right always.
+A review is a few phrases, most of its own side and some of the other, as people write; so no classifier of
+them is right always.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ JOINTS = (", ", " and ", ", but ", ". ")
 
 @dataclass(frozen=True, eq=False)
 class DatedReviews:
-    """texts with labels and days [N], in the order of the days; share: what the chance of a positive one was in
-    each week, of which `truth` has the parts."""
+    """texts with labels and days [N], in the order of the days; share: what the chance of a positive one
+    was in each week, of which `truth` has the parts."""
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]

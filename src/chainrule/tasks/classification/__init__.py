@@ -1,4 +1,4 @@
-"""Classification over the interface: Bayes' rule with a model a class, opinions as one, and how good it is."""
+"""Classification: Bayes' rule with a model a class, several opinions as one, and what they are worth."""
 
 from chainrule.tasks.classification.bayes import class_log_probs, posterior, token_evidence
 from chainrule.tasks.classification.pool import Pool, fit_pool

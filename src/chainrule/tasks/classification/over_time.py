@@ -17,8 +17,8 @@ NORMAL = 1.96  # 95 %
 
 
 class Monthly(NamedTuple):
-    """months: datetime64[M], rising, none left out between; a month without texts has a NaN mean. half: of the
-    95 % interval; NaN for a month with fewer than two texts."""
+    """months: datetime64[M], rising, none left out between; a month without texts has a NaN mean. half: of
+    the 95 % interval; NaN for a month with fewer than two texts."""
 
     months: Any
     mean: Float64[Array, " M"]
