@@ -1,4 +1,4 @@
-"""What a user holds: fit, predict, explain, generate, save and load; what cannot be used is refused in a line."""
+"""What a user holds: fit, predict, explain, generate, save and load; what is of no use is refused."""
 
 import numpy as np
 import pytest
@@ -122,8 +122,9 @@ def test_naive_bayes_is_that_of_the_textbook():
     read = read_training(texts, "words", 1, True)
     part = fit_part(Spec("", "bayes", "words", (1,)), read, labels, 2)
     assert isinstance(part, Weighed)
-    # presence, end included: class 1 has a 2, b 1, c 1, end 2; class 0 b 2, c 1, end 2; add one over 5 symbols
-    shares = {"a": np.log(3 / 11) - np.log(1 / 10), "end": np.log(3 / 11) - np.log(3 / 10)}
+    # presence: class 1 has a 2, b 1, c 1, end 2; class 0 b 2, c 1, end 2; one more each of these, of the
+    # unknown symbol and of the beginning
+    shares = {"a": np.log(3 / 12) - np.log(1 / 11), "end": np.log(3 / 12) - np.log(3 / 11)}
     said = part.opinions(Read.of(read.source, ["a"]))[0]
     assert said[1] - said[0] == pytest.approx(shares["a"] + shares["end"])
 
@@ -187,15 +188,13 @@ def test_no_file_and_a_foreign_one(tmp_path):
         ([], [], "at least two classes, got none"),
         (["a", "b", "c"], ["x", "x", "a label"], "two texts of a class, got one of 'a label'"),
         (["a", " ", "c", "d"], ["x", "x", "y", "y"], "an empty text at 1"),
-        (["a", 3, "c", "d"], ["x", "x", "y", "y"], "got int at 1"),
         (["a", "b"], ["x"], "one a text, 2, got 1"),
         ("a text", ["x"], "got one string"),
-        (["a", "b", "c", "d"], ["x", "x", 1, 1], "labels: expected strings, got int"),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused(texts, labels, message):
-    with pytest.raises((InputError, TypeError), match=message):
-        TextClassifier.fit.__func__.__wrapped__(TextClassifier, texts, labels)
+    with pytest.raises(InputError, match=message):
+        TextClassifier.fit(texts, labels)
 
 
 def test_two_texts_of_a_class_are_enough():

@@ -182,6 +182,13 @@ def guess_text_columns(path: Path, names: Sequence[str], rows: Sequence[Row], wa
     return Wanted(text, label, time, wanted.labelled, wanted.timed)
 
 
+def label_first(texts: Sequence[str], labels: Sequence[str]) -> str:
+    """One text a line, its label before it: a language model of these lines, primed with a label, says what
+    is of that class."""
+    lines = (f"{label} {' '.join(text.split())}" for text, label in zip(texts, labels, strict=True))
+    return "".join(line + "\n" for line in lines)
+
+
 def _cell(value: Any) -> str:
     """A cell as text without white space around it; a whole number that JSON spells as 1.0 is 1."""
     if value is None:
