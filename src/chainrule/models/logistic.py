@@ -33,11 +33,16 @@ class Sparse:
 
     def dot(self, weights: Float64[Array, " F"]) -> Float64[Array, " N"]:
         """X w."""
-        return np.bincount(self.rows, self.values * weights[self.columns], minlength=self.height)
+        return _sums(self.rows, self.values * weights[self.columns], self.height)
 
     def back(self, numbers: Float64[Array, " N"]) -> Float64[Array, " F"]:
         """X^T v."""
-        return np.bincount(self.columns, self.values * numbers[self.rows], minlength=self.width)
+        return _sums(self.columns, self.values * numbers[self.rows], self.width)
+
+
+def _sums(places: Int64[Array, " E"], values: Float64[Array, " E"], length: int) -> Float64[Array, " L"]:
+    """Values added up by place; of none at all `bincount` makes integers."""
+    return np.bincount(places, values, minlength=length).astype(np.float64, copy=False)
 
 
 class Linear(NamedTuple):
