@@ -210,3 +210,19 @@ def test_the_lecture_s_series_has_its_baselines_and_a_picture(tmp_path):
         assert {f"mse/{model}/{k}-steps" for k in (1, 4, 16, 64)} <= made.keys()
     assert {"film/scandal/ar", "mse/interpolation", "mse/shuffled"} <= made.keys()
     assert {path.name for path in tmp_path.iterdir()} == {"series.svg", "series.png"}
+
+
+@pytest.mark.slow
+def test_classification_stands_beside_its_parts_and_scikit_learn(shared_data):
+    pytest.importorskip("sklearn", reason="the extra `classify` is not installed")
+    if not (shared_data / "sentiment").is_dir():
+        pytest.skip("the labelled texts are not here")
+    made = rows("classification.py", "--data", "rt-polarity", CHAINRULE_DATA=str(shared_data))
+    ours = made["accuracy/rt-polarity/default"]
+    assert ours["value"] > made["accuracy/rt-polarity/majority"]["value"] + 10
+    assert ours["ratio"] == ours["value"] / ours["peer_value"]
+    assert {"sklearn-naive-bayes", "sklearn-nb-svm", "word-2-gram-models"} <= {n.split("/")[-1] for n in made}
+    assert (
+        sum(map(sum, made["confusion/rt-polarity/default"]["confusion"]))
+        == made["confusion/rt-polarity/default"]["value"]
+    )

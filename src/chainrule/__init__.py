@@ -4,6 +4,7 @@ The names stand in the order of the lecture: what a sequence model is, text, dat
 perplexity, generation, and all of it together.
 """
 
+from chainrule.classifier import TextClassifier
 from chainrule.core import (
     Batch,
     ChainruleError,
@@ -110,6 +111,7 @@ __all__ = [  # noqa: RUF022 - in the order of the lecture
     "Forecaster",
     "Tagger",
     "load_tagger",
+    "TextClassifier",
     "Recipe",
     "compare_models",
     "ChainruleError",

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.cli import (
+    classify,
     compare,
     compress,
     corpora,
@@ -48,6 +49,7 @@ app.command("zipf")(corpora.zipf)
 app.command("count")(count.count)
 app.command("corpora")(corpora.corpora)
 app.command("info")(inspect.info)
+app.add_typer(classify.app, name="classify")
 app.add_typer(ngram.app, name="ngram")
 app.add_typer(tag.app, name="tag")
 

@@ -115,6 +115,18 @@ def score_native(
     return log_probs, matched
 
 
+def walk(made: Table, history: Int32[Array, " H"], tokens: Int32[Array, " T"]) -> Int64[Array, "n T"]:
+    """At every token of a row the n-gram of each length 1..n that ends there, ABSENT where there is none.
+
+    Of the levels only tokens and offsets are read: `Table` may be of counts. Its readable twin is
+    `NgramCounts.walk`."""
+    ends = np.empty((made.order, len(tokens)), np.int64)
+    sizes = c_int32(made.order), made.vocab_size, made.end
+    tokens = np.ascontiguousarray(tokens, np.int32)
+    call("walk", made.structure, *sizes, np.ascontiguousarray(history, np.int32), tokens, len(tokens), ends)
+    return ends
+
+
 def _cuts(length: int, pieces: int) -> list[tuple[int, int]]:
     edges = [length * piece // pieces for piece in range(pieces + 1)]
     return list(pairwise(edges))

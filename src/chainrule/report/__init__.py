@@ -1,5 +1,6 @@
 """Pictures and pages: what was measured, to look at."""
 
+from chainrule.report.classes import classes_figure
 from chainrule.report.drawing import png, svg
 from chainrule.report.figures import curves_figure, perplexity_figure, zipf_figure
 from chainrule.report.lecture import clipping_figure, flow_figure, partition_figure, validation_figure
@@ -11,6 +12,7 @@ from chainrule.report.words import best, interval, is_trained, number, saving, s
 __all__ = [
     "Span",
     "best",
+    "classes_figure",
     "clipping_figure",
     "comparison_report",
     "curves_figure",

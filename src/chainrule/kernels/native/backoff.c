@@ -108,6 +108,20 @@ void chainrule_score(const Level *levels, int32_t order, int64_t vocab_size, int
     }
 }
 
+/* At every token of one row the n-grams that end there, ends [order, n]: -1 where one was never counted. */
+void chainrule_walk(const Level *levels, int32_t order, int64_t vocab_size, int64_t end, const int32_t *history,
+                    const int32_t *tokens, int64_t n, int64_t *ends) {
+    Model m = {levels, order, vocab_size, end};
+    int64_t contexts[MOST + 1], here[MOST + 1];
+    read_history(&m, history, contexts);
+    for (int64_t at = 0; at < n; at++) {
+        step(&m, contexts, tokens[at], here);
+        for (int32_t k = 1; k <= order; k++) ends[(k - 1) * n + at] = here[k];
+        memcpy(contexts, here, (size_t)order * sizeof *here);
+        if (tokens[at] == end) begin_sentence(&m, contexts);
+    }
+}
+
 /* Log-probabilities [V] of every token after a history. */
 void chainrule_predict(const Level *levels, int32_t order, int64_t vocab_size, int64_t end, const int32_t *history,
                        double *out) {
