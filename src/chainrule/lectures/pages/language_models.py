@@ -164,7 +164,7 @@ def _(chosen, cut, lang, own):
 
 @app.cell(hide_code=True)
 def _(chosen, cut, lang, own):
-    text = parts.attempt(lang, lambda: parts.text_of(lang, chosen.value, own.value, 100_000))
+    text = parts.attempt(lang, lambda: parts.text_of(lang, chosen.value, own.value, 60_000))
     codec = parts.attempt(lang, lambda: Codec.fit(text, cut.value))
     ids = codec.encode(text)
     counts = parts.attempt(lang, lambda: count_ngrams([ids], codec.vocab_size, 3))
@@ -384,7 +384,11 @@ def _(asked, given, lang):
         lang,
         given,
         asked[0] / asked[1],
-        why=f"c(去了食) / c(去了) = {asked[0]}/{asked[1]} = {asked[0] / asked[1]:.3f}",
+        why=say(
+            lang,
+            en=f"The share of 去了 that 食 follows: {asked[0]}/{asked[1]} = {asked[0] / asked[1]:.3f}.",
+            zh=f"“去了”后面接“食”的比例：{asked[0]}/{asked[1]} = {asked[0] / asked[1]:.3f}。",
+        ),
         hint=say(
             lang,
             en="Divide the count of the three characters by that of the first two.",

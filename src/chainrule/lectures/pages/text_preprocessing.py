@@ -172,7 +172,7 @@ def _(cut, held_text, lang, train_text):
                 ["least count", "size of the vocabulary", *unknown],
                 [
                     [_least, _size, *_shares]
-                    for _least, _size, *_shares in zip(LEAST, sizes, *unknown.values())
+                    for _least, _size, *_shares in zip(LEAST, sizes, *unknown.values(), strict=True)
                 ],
             ),
         ]
