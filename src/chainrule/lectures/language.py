@@ -102,6 +102,7 @@ CHINESE = {
     "what": "比较对象",
     "alpha": "指数 α",
     "order": "阶",
+    "read so far": "已读",
     "context": "上文",
 }
 # Pieces of labels that hold numbers.

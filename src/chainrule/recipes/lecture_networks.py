@@ -15,12 +15,14 @@ import numpy as np
 from jaxtyping import Float, Float64, Integer
 
 from chainrule.core import Batch, TokenModel
+from chainrule.data.codec import Codec
 from chainrule.data.partition import random_batches, sequential_batches
 from chainrule.models.ngram import NgramModel, WittenBell, count_ngrams
 from chainrule.models.recurrent import RecurrentLearner, RecurrentModel
 from chainrule.models.recurrent.flow import gradient_norms
 from chainrule.models.recurrent.network import Architecture, make_cell, parameter_shapes
 from chainrule.tasks.evaluation import stream_perplexity
+from chainrule.tasks.generation import Sampler, Sampling, generate, likeliest
 from chainrule.training import SGD, Adam, Limits, clip, train
 
 Array = np.ndarray
@@ -207,3 +209,26 @@ def by_heart(
         if report:
             report(done / epochs)
     return found
+
+
+def expected_after(
+    model: TokenModel[Any], codec: Codec, prompt: str, k: int
+) -> list[tuple[str, list[tuple[str, float]]]]:
+    """The k likeliest next tokens with their probabilities before a prompt is read, and after each of its
+    tokens."""
+    ids, tokens = codec.encode(prompt), codec.vocabulary.tokens
+    return [
+        (codec.decode(ids[:read]), [(tokens[i], p) for i, p in likeliest(model, ids[:read], k)])
+        for read in range(len(ids) + 1)
+    ]
+
+
+def written(
+    model: TokenModel[Any], codec: Codec, prompt: str, length: int, temperature: float, seed: int = 0
+) -> str:
+    """The prompt, and what the model says when it has read it."""
+    unknown = codec.vocabulary.unknown_id
+    how = Sampling(temperature, banned=() if unknown is None else (unknown,))
+    ids = codec.encode(prompt)
+    said = generate(model, ids[None], length, Sampler(how, np.random.default_rng(seed)))
+    return codec.decode(np.array([*ids, *(int(token[0]) for token in said)], dtype=np.int64))
