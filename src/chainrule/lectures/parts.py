@@ -112,6 +112,12 @@ def _cell(lang: str, value: Cell) -> str:
     return f'<td style="text-align:right">{escape(number(value, digits))}</td>'
 
 
+def printed(value: Any) -> Any:
+    """A value as Python writes it, a line for each entry of a mapping."""
+    lines = [f"{key}: {of}" for key, of in value.items()] if isinstance(value, dict) else [str(value)]
+    return mo.Html(f"<pre>{escape(chr(10).join(lines))}</pre>")
+
+
 class Token(str):
     """A piece of a text, which is not translated."""
 
@@ -222,6 +228,7 @@ __all__ = [
     "link",
     "own_text",
     "picture",
+    "printed",
     "question",
     "say",
     "shown",

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from chainrule.core import InputError
-from chainrule.report.drawing import GREY, INK, PALETTE, drawing, one_axes, side_by_side
+from chainrule.report.drawing import GREY, INK, PALETTE, drawing, one_axes, plain_ticks, side_by_side
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -77,6 +77,7 @@ def engines_figure(
         right.axhline(1e-5, color=GREY, linestyle=":")
         right.set_yscale("log")
         right.set_ylim(1e-9, 1e-3)
+        plain_ticks(right, "y", (1.0,))
         right.set_xlabel("step")
         right.set_ylabel("largest difference (nats)")
         return figure
