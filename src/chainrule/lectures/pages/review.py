@@ -132,14 +132,14 @@ def _(lang):
 
 @app.cell
 def _(train_text, held_text):
-    sizes, unknown = unknown_shares(train_text, held_text, "words", [1, 2])
+    _, unknown = unknown_shares(train_text, held_text, "words", [1, 2])
     unknown_words = {name: [f"{share:.1%}" for share in shares] for name, shares in unknown.items()}
     mo.show_code(parts.printed(unknown_words))
     return (unknown_words,)
 
 
 @app.cell(hide_code=True)
-def _(lang, unknown_words):
+def _(lang):
     mo.md(
         say(
             lang,
@@ -171,7 +171,7 @@ def _(V, ids):
 
 
 @app.cell(hide_code=True)
-def _(lang, stored):
+def _(lang):
     mo.md(
         say(
             lang,
@@ -246,7 +246,7 @@ def _():
 
 
 @app.cell(hide_code=True)
-def _(lang, first_tokens):
+def _(lang):
     mo.md(
         say(
             lang,
@@ -343,7 +343,7 @@ def _(V, ids):
 
 
 @app.cell(hide_code=True)
-def _(lang, left):
+def _(lang):
     mo.md(
         say(
             lang,
@@ -378,7 +378,7 @@ def _(V):
 
 
 @app.cell(hide_code=True)
-def _(lang, perplexities):
+def _(lang):
     mo.md(
         say(
             lang,
@@ -425,7 +425,7 @@ def _(V, ids, rounds):
 
 
 @app.cell(hide_code=True)
-def _(lang, by_epochs):
+def _(lang):
     mo.md(
         say(
             lang,
