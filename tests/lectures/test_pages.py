@@ -4,6 +4,7 @@ import importlib.util
 import math
 import re
 from functools import cache
+from html import unescape
 from typing import Any
 
 import pytest
@@ -47,8 +48,11 @@ def app_of(name: str) -> Any:
 
 
 def html(outputs: Any) -> str:
-    """All that a page shows, one cell after the other."""
-    return "\n".join(getattr(output, "text", "") or "" for output in outputs)
+    """All that a page shows, one cell after the other; marimo hands some of it on as JSON in attributes."""
+    shown = unescape("\n".join(getattr(output, "text", "") or "" for output in outputs))
+    for code, character in (("\\u003c", "<"), ("\\u003e", ">"), ("\\u0026", "&"), ('\\"', '"')):
+        shown = shown.replace(code, character)
+    return shown
 
 
 @cache
@@ -98,7 +102,7 @@ def test_the_chinese_page_says_everything_in_chinese(name: str) -> None:
     shown, _ = chinese_run(name)
     for heading in re.findall(r"<h[123][^>]*>(.*?)</h[123]>", shown):
         assert re.search(r"[\u4e00-\u9fff|]", heading), heading
-    pictures = [svg for svg in re.findall(r"<svg.*?</svg>", shown, re.DOTALL)]
+    pictures = re.findall(r"<svg.*?</svg>", shown, re.DOTALL)
     left = {
         label
         for picture in pictures

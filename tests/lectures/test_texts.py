@@ -27,7 +27,9 @@ def calls(tree: ast.AST, name: str) -> list[ast.Call]:
 def written(node: ast.AST) -> str:
     """The literal text of a string, formatted or not."""
     return "".join(
-        part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        part.value
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
     )
 
 

@@ -16,6 +16,7 @@ from chainrule.cli import (
     export,
     forecast,
     inspect,
+    lectures,
     mix,
     models,
     ngram,
@@ -45,6 +46,7 @@ app.command("export")(export.export)
 app.command("forecast")(forecast.forecast)
 app.command("zipf")(corpora.zipf)
 app.command("count")(count.count)
+app.command("lectures")(lectures.lectures)
 app.command("corpora")(corpora.corpora)
 app.command("info")(inspect.info)
 app.add_typer(ngram.app, name="ngram")

@@ -25,8 +25,8 @@ DIGITS = 3
 
 
 def switch() -> Any:
-    """The one switch of languages; a page begins in that of its address (`?lang=zh`)."""
-    asked = mo.query_params().get("lang")
+    """The one switch of languages; a page begins in that of its address (`?lang=zh`), or of the command."""
+    asked = mo.query_params().get("lang") or served_with().get("lang")
     names = {name: code for code, name in LANGUAGES.items()}
     first = LANGUAGES.get(str(asked), LANGUAGES["en"])
 
@@ -34,6 +34,13 @@ def switch() -> Any:
         mo.query_params().set("lang", code)
 
     return mo.ui.radio(names, value=first, inline=True, on_change=remember)
+
+
+def served_with() -> Mapping[str, Any]:
+    """What the server says to every page; nothing where a page runs without one."""
+    request = mo.app_meta().request
+    meta = {} if request is None else request.meta
+    return meta if isinstance(meta, dict) else {}
 
 
 def top(lang: str, name: str) -> Any:
