@@ -3,7 +3,7 @@
     H_t = tanh([X_t H_{t-1}] [W_x; W_h] + b)
     g <- min(1, theta / |g|) g,     |f(x - eta g) - f(x)| <= L eta |g| <= L eta theta
 
-Shape letters: N tokens, T time, V vocabulary, H hidden, S steps.
+Shape letters: T time, K steps back, V vocabulary, H hidden, S steps.
 """
 
 import math
@@ -26,7 +26,7 @@ from chainrule.tasks.generation import Sampler, Sampling, generate, likeliest
 from chainrule.training import SGD, Adam, Limits, clip, train
 
 Array = np.ndarray
-Tokens = Integer[Array, " N"]
+Tokens = Integer[Array, " _"]
 BATCH, STEPS = 16, 32
 
 

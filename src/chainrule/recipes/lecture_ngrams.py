@@ -2,7 +2,7 @@
 
     p(x_1..x_T) = prod_t p(x_t | x_<t) = prod_t p(x_t | x_>t)
 
-Shape letters: N tokens of a text, V vocabulary, n order, K tokens between a subject and its verb.
+Shape letters: S sentences, L their length, C contexts, n order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from chainrule.tasks.evaluation import LN2, stream_perplexity
 from chainrule.training import Adam, clip
 
 Array = np.ndarray
-Tokens = Integer[Array, " N"]
+Tokens = Integer[Array, " _"]
 LOOKED_AT = 1000  # contexts whose whole rows are looked at
 ROWS = 25  # sentences of a batch
 

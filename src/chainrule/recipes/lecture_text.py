@@ -1,7 +1,4 @@
-"""What the lecture shows of a text as data: what a vocabulary leaves out, and what each batch reads.
-
-Shape letters: N tokens.
-"""
+"""What the lecture shows of a text as data: what a vocabulary leaves out, and what each batch reads."""
 
 from collections.abc import Sequence
 

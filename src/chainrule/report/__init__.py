@@ -15,14 +15,13 @@ from chainrule.report.reach import (
 )
 from chainrule.report.series import forecast_figure, k_step_figure
 from chainrule.report.surprisal import Span, surprisal_legend, surprisal_spans, visible
-from chainrule.report.texts import bars_figure, batches_figure, order_figure, vocabulary_figure
+from chainrule.report.texts import batches_figure, order_figure, vocabulary_figure
 from chainrule.report.unrolled import bits_figure, engines_figure, unrolled_figure
 from chainrule.report.words import best, interval, is_trained, number, saving, summary, trap
 
 __all__ = [
     "Span",
     "agreement_figure",
-    "bars_figure",
     "batches_figure",
     "best",
     "bits_figure",

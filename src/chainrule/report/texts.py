@@ -1,6 +1,6 @@
 """Pictures of a text as data: what a vocabulary leaves out, and which batch reads what.
 
-Shape letters: M settings, N tokens.
+Shape letters: T time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,15 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float64
 
 from chainrule.core import InputError
-from chainrule.report.drawing import GREY, PALETTE, drawing, one_axes, plain_ticks, side_by_side
+from chainrule.report.drawing import GREY, PALETTE, drawing, side_by_side
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
+Array = np.ndarray
 Window = tuple[int, int]  # the first token of a row, and how many there are
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++")
 
@@ -78,7 +80,7 @@ def batches_figure(
         return figure
 
 
-def order_figure(panels: Mapping[str, Sequence[float]], training: int) -> "matplotlib.figure.Figure":
+def order_figure(panels: Mapping[str, Float64[Array, " T"]], training: int) -> "matplotlib.figure.Figure":
     """The same values in two orders, side by side; a dotted line where training ends."""
     if not panels:
         raise InputError("figure: expected something to show, got nothing")
@@ -89,21 +91,4 @@ def order_figure(panels: Mapping[str, Sequence[float]], training: int) -> "matpl
             axes.axvline(training, color=GREY, linestyle=":")
             axes.set_title(name)
             axes.set_xlabel("t")
-        return figure
-
-
-def bars_figure(values: Mapping[str, float], label: str) -> "matplotlib.figure.Figure":
-    """A bar for each name, on a logarithmic axis, with its number written beside it."""
-    if not values:
-        raise InputError("figure: expected something to show, got nothing")
-    with drawing():
-        figure, axes = one_axes(0.8 + 0.36 * len(values))
-        shown = list(values.values())
-        axes.barh(range(len(shown)), shown, 0.6, color=PALETTE[0])
-        axes.set_xscale("log")
-        axes.set_xlabel(label)
-        plain_ticks(axes, "x", (1.0,))
-        axes.set_yticks(range(len(shown)), list(values))
-        axes.grid(axis="y", visible=False)
-        axes.invert_yaxis()
         return figure
