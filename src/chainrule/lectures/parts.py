@@ -104,7 +104,11 @@ def picture(
 
 def table(lang: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Any:
     """Rows under headings; numbers are written as they are read, labels in the language of the page."""
-    head = "".join(f"<th>{escape(term(lang, column))}</th>" for column in columns)
+    sides = ["left" if isinstance(cell, str) else "right" for cell in rows[0]] if rows else []
+    head = "".join(
+        f'<th style="text-align:{side}">{escape(term(lang, column))}</th>'
+        for column, side in zip(columns, sides, strict=True)
+    )
     body = "".join("<tr>" + "".join(_cell(lang, value) for value in row) + "</tr>" for row in rows)
     return mo.md(
         f'<div style="{PICTURE}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -114,7 +118,7 @@ def table(lang: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> 
 def _cell(lang: str, value: Cell) -> str:
     if isinstance(value, str):
         written = value if isinstance(value, Token) else term(lang, value)
-        return f"<td>{escape(written).replace(chr(10), '↵')}</td>"
+        return f'<td style="text-align:left">{escape(written).replace(chr(10), "↵")}</td>'
     digits = 0 if isinstance(value, int) else 4 if abs(value) < 0.1 else DIGITS
     return f'<td style="text-align:right">{escape(number(value, digits))}</td>'
 
@@ -157,15 +161,16 @@ def knob(said: str, element: Any) -> Any:
     return mo.hstack([mo.md(said), element], justify="start", align="center", wrap=True)
 
 
-def text_of(lang: str, which: str, own: str, characters: int = MOST) -> str:
-    """The text that was chosen, no longer than a page can be done with in seconds.
+def text_of(lang: str, which: str, own: str, characters: int = MOST, *, clean: bool = False) -> str:
+    """The text that was chosen, no longer than a page can be done with in seconds; clean: of the Python
+    reference only letters and spaces.
 
     Raises InputError for one's own text that is empty or longer than MOST characters.
     """
     if which == "chinese":
         return CHINESE_TEXT
     if which == "english":
-        return english(characters)
+        return english(characters, clean=clean)
     if len(own) > MOST:
         raise InputError(
             say(

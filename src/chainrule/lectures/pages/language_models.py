@@ -164,7 +164,7 @@ def _(chosen, cut, lang, own):
 
 @app.cell(hide_code=True)
 def _(chosen, cut, lang, own):
-    text = parts.attempt(lang, lambda: parts.text_of(lang, chosen.value, own.value, 60_000))
+    text = parts.attempt(lang, lambda: parts.text_of(lang, chosen.value, own.value, 60_000, clean=True))
     codec = parts.attempt(lang, lambda: Codec.fit(text, cut.value))
     ids = codec.encode(text)
     counts = parts.attempt(lang, lambda: count_ngrams([ids], codec.vocab_size, 3))
@@ -173,12 +173,13 @@ def _(chosen, cut, lang, own):
 
 @app.cell(hide_code=True)
 def _(codec, counts, ids, lang):
+    spelled = parts.Token if codec.tokenizer.loses else parts.shown
     tops = [top_ngrams(counts, codec, _n, 10) for _n in (1, 2, 3)]
     _rows = [
         [
             _cell
             for _top in tops
-            for _cell in ((parts.shown(_top[_r][0]), _top[_r][1]) if _r < len(_top) else ("", 0))
+            for _cell in ((spelled(_top[_r][0]), _top[_r][1]) if _r < len(_top) else ("", 0))
         ]
         for _r in range(10)
     ]
@@ -195,7 +196,7 @@ def _(codec, counts, ids, lang):
             parts.code(lang, count_ngrams),
         ]
     )
-    return (tops,)
+    return spelled, tops
 
 
 @app.cell(hide_code=True)
