@@ -1,6 +1,7 @@
 """The lecture's experiments: laws that they keep whatever the text."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -177,7 +178,7 @@ def test_windows_lie_in_the_text_and_do_not_overlap(partition: str) -> None:
 
 def test_rows_of_sequential_batches_go_on_where_they_ended() -> None:
     batches = windows_read("sequential", 60, 3, 5, 2)
-    for before, after in zip(batches, batches[1:], strict=False):
+    for before, after in pairwise(batches):
         assert [first + length for first, length in before] == [first for first, _ in after]
 
 

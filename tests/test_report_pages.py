@@ -52,7 +52,7 @@ def figures():
         ("vocabulary", ["size of the vocabulary", "unknown (share of tokens)", "held out"]),
         ("batches", ["random", "sequential", "batch", "place in the text (tokens)", "2"]),
         ("order", ["in order", "shuffled"]),
-        ("coverage", ["possible", "seen in training", "10,000"]),
+        ("coverage", ["possible", "seen in training", "different n-grams"]),
         ("agreement", ["2-gram", "GRU", "guessing", "words between subject and verb"]),
         ("context", ["tokens of context that may be used", "held out (bits per token)"]),
         ("parameters", ["RNN", "numbers in the model"]),

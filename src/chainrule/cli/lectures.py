@@ -44,4 +44,5 @@ def lectures(
         out().print(f"{first.title[lang]}: {url}", markup=False, soft_wrap=True)
         note("Ctrl-C ends it")
 
-    serve(files, address, meta={"lang": lang}, ready=ready, browser=browser)
+    with address.listening:  # which is taken before it is known whether it can be served
+        serve(files, address, meta={"lang": lang}, ready=ready, browser=browser)
