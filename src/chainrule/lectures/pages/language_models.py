@@ -164,7 +164,7 @@ def _(chosen, cut, lang, own):
 
 @app.cell(hide_code=True)
 def _(chosen, cut, lang, own):
-    text = parts.attempt(lang, lambda: parts.text_of(lang, chosen.value, own.value, 60_000, clean=True))
+    text = parts.attempt(lang, lambda: parts.text_of(lang, chosen.value, own.value, clean=True))
     codec = parts.attempt(lang, lambda: Codec.fit(text, cut.value))
     ids = codec.encode(text)
     counts = parts.attempt(lang, lambda: count_ngrams([ids], codec.vocab_size, 3))
