@@ -39,8 +39,7 @@ def switch() -> Any:
 def served_with() -> Mapping[str, Any]:
     """What the server says to every page; nothing where a page runs without one."""
     request = mo.app_meta().request
-    meta = {} if request is None else request.meta
-    return meta if isinstance(meta, dict) else {}
+    return {} if request is None else request.meta
 
 
 def top(lang: str, name: str) -> Any:

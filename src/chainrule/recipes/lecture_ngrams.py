@@ -97,8 +97,8 @@ def smoothed(counts: NgramCounts, train: Tokens, held_out: Tokens, by: Smoothing
     seen = np.isfinite(seen_model.predict(states)) & ~silent[:, None]
     unseen = np.where(seen, 0.0, np.exp(model.predict(states))).sum(axis=1)
     happened = ~seen[np.arange(len(seen)), next_tokens]
-    perplexities = (stream_perplexity(model, ids) for ids in (train, held_out))
-    return Smoothed(by.name, *perplexities, float(unseen.mean()), float(happened.mean()))
+    on_train, on_held_out = stream_perplexity(model, train), stream_perplexity(model, held_out)
+    return Smoothed(by.name, on_train, on_held_out, float(unseen.mean()), float(happened.mean()))
 
 
 class Coverage(NamedTuple):

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """What n-grams cannot reach: too many to see, too short to remember."""
 
 import marimo
@@ -169,9 +173,12 @@ def _(agreed, lang):
 @app.cell(hide_code=True)
 def _(codec, held_out, read):
     models = {
-        f"{_n}-gram": NgramModel(count_ngrams([read], codec.vocab_size, _n), WittenBell()) for _n in ORDERS
+        **{
+            f"{_n}-gram": NgramModel(count_ngrams([read], codec.vocab_size, _n), WittenBell())
+            for _n in ORDERS
+        },
+        "GRU": trained(read, codec.vocab_size, cell="gru", hidden=64, epochs=3),
     }
-    models["GRU"] = trained(read, codec.vocab_size, cell="gru", hidden=64, epochs=3)
     by_context = {
         _name: bits_by_context(_model, held_out, CONTEXTS).tolist() for _name, _model in models.items()
     }

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """The concise version: the same weights in both engines, side by side."""
 
 import marimo

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """The table of contents: the pages of the lecture, in order."""
 
 import marimo

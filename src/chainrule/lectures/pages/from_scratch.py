@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """From scratch: one-hot input, priming, clipping, the gradient through time, and the trap."""
 
 import marimo

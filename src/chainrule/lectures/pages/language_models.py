@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """Language models and data sets: the chain rule both ways, counts, add-one, Zipf's law, two partitions."""
 
 import marimo

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """Perplexity: from probabilities to bits to a file, and what the number counts."""
 
 import marimo

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """Recurrent networks: one state for everything seen, the same few weights at every step."""
 
 import marimo

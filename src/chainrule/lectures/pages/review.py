@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """Review questions of the lecture, each answered by code that runs."""
 
 import marimo
@@ -101,8 +105,8 @@ def _(seed, lang):
 @app.cell
 def _(seed):
     errors = series.lecture(seed.value, names=("MLP 4-10-1", "last value"))
-    by_step = {name: [round(error, 3) for error in found.at.values()] for name, found in errors.items()}
-    mo.show_code(parts.printed(by_step))
+    by_step = {name: [round(error or 0, 3) for error in found.at.values()] for name, found in errors.items()}
+    mo.show_code(parts.printed(by_step), position="above")
     return (by_step,)
 
 
@@ -134,7 +138,7 @@ def _(lang):
 def _(train_text, held_text):
     _, unknown = unknown_shares(train_text, held_text, "words", [1, 2])
     unknown_words = {name: [f"{share:.1%}" for share in shares] for name, shares in unknown.items()}
-    mo.show_code(parts.printed(unknown_words))
+    mo.show_code(parts.printed(unknown_words), position="above")
     return (unknown_words,)
 
 
@@ -166,7 +170,7 @@ def _(lang):
 def _(V, ids):
     covered = coverage(ids[:30_000], ids[30_000:], V, range(1, 5))
     stored = {c.order: f"{c.seen:,} seen of {c.possible:,.0f}" for c in covered}
-    mo.show_code(parts.printed(stored))
+    mo.show_code(parts.printed(stored), position="above")
     return (stored,)
 
 
@@ -210,7 +214,7 @@ def _(top, lang):
 def _(text, top):
     words = Codec.fit(text, "words").vocabulary
     share_of_top = round(shares(dict(zip(words.tokens, words.counts, strict=True)), top.value), 3)
-    mo.show_code(parts.printed(share_of_top))
+    mo.show_code(parts.printed(share_of_top), position="above")
     return (share_of_top,)
 
 
@@ -241,7 +245,7 @@ def _(lang):
 @app.cell
 def _():
     first_tokens = sorted({windows_read("sequential", 100, 2, 5, seed)[0][0][0] for seed in range(20)})
-    mo.show_code(parts.printed(first_tokens))
+    mo.show_code(parts.printed(first_tokens), position="above")
     return (first_tokens,)
 
 
@@ -274,7 +278,7 @@ def _(V, codec, ids):
     network = trained(ids[:20_000], V, cell="gru", hidden=32, epochs=2)
     one, other = (unrolled(network, codec.encode(start + "he value of")) for start in "tw")
     apart = np.abs(one.hidden - other.hidden).max(axis=1).round(4).tolist()
-    mo.show_code(parts.printed(apart))
+    mo.show_code(parts.printed(apart), position="above")
     return (apart,)
 
 
@@ -306,7 +310,7 @@ def _(lang):
 def _(V):
     output = Uniform(V)
     shape = output.predict(output.start(batch=3)).shape
-    mo.show_code(parts.printed(shape))
+    mo.show_code(parts.printed(shape), position="above")
     return (shape,)
 
 
@@ -338,7 +342,7 @@ def _(lang):
 def _(V, ids):
     norms = flows(ids, V, ("rnn", "lstm"), 40, seeds=1)
     left = {cell: f"{of[0, 30] / of[0, 0]:.1e}" for cell, of in norms.items()}
-    mo.show_code(parts.printed(left))
+    mo.show_code(parts.printed(left), position="above")
     return (left,)
 
 
@@ -373,7 +377,7 @@ def _(V):
         "guessing": round(perplexity_of([1 / V] * 10), 6),
         "once impossible": perplexity_of([0.9] * 99 + [0.0]),
     }
-    mo.show_code(parts.printed(perplexities))
+    mo.show_code(parts.printed(perplexities), position="above")
     return (perplexities,)
 
 
@@ -420,7 +424,7 @@ def _(V, ids, rounds):
         epochs: f"training {on_train:.2f}, held out {on_held_out:.1f}"
         for epochs, on_train, on_held_out in zip(*learned[:3], strict=True)
     }
-    mo.show_code(parts.printed(by_epochs))
+    mo.show_code(parts.printed(by_epochs), position="above")
     return (by_epochs,)
 
 

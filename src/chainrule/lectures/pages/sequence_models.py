@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """Sequence models: a noisy sine, how far ahead it can be told, and what is left of it in any order."""
 
 import marimo

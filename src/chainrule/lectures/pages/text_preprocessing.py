@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """Text preprocessing: from a text to indices, in four steps, on any text."""
 
 import marimo
