@@ -13,10 +13,8 @@ with app.setup:
 
     from chainrule.core import ChainruleError
     from chainrule.lab import models as shelf
-    from chainrule.lab import prefix, texts, views
+    from chainrule.lab import parts, prefix, texts, views
     from chainrule.lab.job import Job
-    from chainrule.report import svg
-    from chainrule.report.learning import hidden_figure
 
     LANGUAGES = {"en": "English", "zh": "中文"}
     KINDS = ["lstm", "gru", "rnn", "mingru", "minlstm", "window", "ngram", "bigram", "unigram"]
@@ -141,41 +139,16 @@ def _(say):
 @app.cell
 def _(corpus, kind, pasted, say, seconds, sent, source, start, stop, tokenizer, trouble, units, view):
     mo.stop(view != "train")
-    _what = (
-        views.complaint(trouble)
-        if corpus is None
-        else say(
-            f"**{corpus.name}**: {len(corpus.text):,} characters; the last tenth is held out.",
-            f"**{corpus.name}**:{len(corpus.text):,} 个字符,最后十分之一留出。",
-        )
+    _how = parts.labelled(
+        {
+            say("model", "模型"): kind,
+            say("units", "单元数"): units,
+            say("tokens", "词元"): tokenizer,
+            say("seconds at most", "最多秒数"): seconds,
+        }
     )
-    _how = mo.hstack(
-        [
-            mo.vstack([mo.md(say("model", "模型")), kind]),
-            mo.vstack([mo.md(say("units", "单元数")), units]),
-            mo.vstack([mo.md(say("tokens", "词元")), tokenizer]),
-            mo.vstack([mo.md(say("seconds at most", "最多秒数")), seconds]),
-        ],
-        justify="start",
-        gap=2,
-        wrap=True,
-    )
-    _given = {
-        texts.PASTED: [
-            mo.md(say("Paste a text (it is taken when you leave the box):", "粘贴文本(离开输入框后生效):")),
-            pasted,
-        ],
-        texts.SENT: [sent],
-    }
-    mo.vstack(
-        [
-            mo.hstack([mo.md(say("**Text**", "**文本**")), source], justify="start"),
-            *_given.get(source.value, []),
-            mo.Html(_what) if corpus is None else mo.md(_what),
-            _how,
-            mo.hstack([start, stop], justify="start"),
-        ]
-    )
+    _given = {texts.PASTED: pasted, texts.SENT: sent}
+    parts.training(say, corpus, trouble, source, _given, _how, parts.row(start, stop))
     return
 
 
@@ -226,48 +199,8 @@ def _(get_job, get_models, say, set_job, set_models, tick, view):
     if _view.status == "done" and _job.name not in get_models():
         set_models(get_models() | {_job.name: _job.model()})
     if _view.status in ("done", "failed") and tick is not None:
-        set_job(_job)
-    _words = {
-        "running": say("training", "训练中"),
-        "stopping": say(
-            "stopping: what was learned is kept, and scored on the held-out text",
-            "正在停止:保留所学,并在留出文本上评分",
-        ),
-        "done": say(
-            "done: the model is in the lists of the other views", "完成:模型已出现在其他视图的列表中"
-        ),
-        "failed": say("failed", "失败"),
-    }
-    _line = _words[_view.status]
-    if _view.status == "failed":
-        _line = views.complaint(_view.last.get("error", ""))
-    elif _view.status == "done" and _view.last.get("held_out") is not None:
-        _line += say(
-            f"; held out (test): {_view.last['held_out']:.3f} bits per character",
-            f";留出集(测试):{_view.last['held_out']:.3f} 比特/字符",
-        )
-    elif _view.lines:
-        _line += f" · {_view.lines[-1]['progress']:.0%}"
-    _shown = mo.vstack(
-        [
-            mo.hstack([mo.md(f"**{_job.name}** · {_line}"), tick], justify="space-between")
-            if tick is not None
-            else mo.md(f"**{_job.name}** · {_line}"),
-            mo.Html(
-                views.learning(
-                    _view,
-                    (
-                        say("seconds", "秒"),
-                        say("bits per character", "比特/字符"),
-                        say("in training", "训练"),
-                        say("held out (validation)", "留出(验证)"),
-                    ),
-                )
-            ),
-            mo.accordion({say("The numbers", "数据"): mo.ui.table(views.run_rows(_view), selection=None)}),
-        ]
-    )
-    _shown if view == "train" else (tick if tick is not None else None)
+        set_job(_job)  # so that the clock is taken away
+    parts.progress(say, _job, _view, tick) if view == "train" else tick
     return
 
 
@@ -312,84 +245,32 @@ def _(first, lm, none_yet, reading, say, second, seed, temperature, top_k, top_p
     # the controls of a view stand in a cell of their own: what is computed from them does not touch them
     mo.stop(view in ("train", "compare"))
     mo.stop(lm is None, none_yet)
-    _model = mo.hstack([mo.md(say("model", "模型")), first], justify="start")
-    _how = mo.hstack(
-        [
-            mo.vstack([mo.md(say("temperature", "温度")), temperature]),
-            mo.vstack([mo.md(say("top-k (0: all)", "top-k(0:全部)")), top_k]),
-            mo.vstack([mo.md("top-p"), top_p]),
-        ],
-        justify="start",
-        gap=2,
-        wrap=True,
+    _model = parts.row(say("model", "模型"), first)
+    _to_read = mo.md(say("A text to read:", "要阅读的文本:"))
+    _how = parts.labelled(
+        {
+            say("temperature", "温度"): temperature,
+            say("top-k (0: all)", "top-k(0:全部)"): top_k,
+            "top-p": top_p,
+        }
     )
-    _parts = {
-        "read": [
-            mo.hstack([mo.md(say("models", "模型")), first, second], justify="start"),
-            mo.md(say("A text to read:", "要阅读的文本:")),
-            reading,
-        ],
-        "next": [
-            _model,
-            mo.md(say("Type; the model guesses what comes next:", "输入文字,模型猜测接下来的内容:")),
-            typed,
-            _how,
-        ],
-        "speak": [
-            _model,
-            mo.md(say("It goes on from:", "从这里接着说:")),
-            typed,
-            _how,
-            mo.hstack([mo.md(say("seed", "种子")), seed], justify="start"),
-        ],
-        "hidden": [_model, mo.md(say("A text to read:", "要阅读的文本:")), reading],
+    _guess = mo.md(say("Type; the model guesses what comes next:", "输入文字,模型猜测接下来的内容:"))
+    _go_on = mo.md(say("It goes on from:", "从这里接着说:"))
+    _views = {
+        "read": [parts.row(say("models", "模型"), first, second), _to_read, reading],
+        "next": [_model, _guess, typed, _how],
+        "speak": [_model, _go_on, typed, _how, parts.row(say("seed", "种子"), seed)],
+        "hidden": [_model, _to_read, reading],
     }
-    mo.vstack(_parts[view])
+    mo.vstack(_views[view])
     return
 
 
 @app.cell
-def _(say):
-    LEGEND = {
-        "bits": say("bits", "比特"),
-        "bits per character": say("bits per character", "比特/字符"),
-        "perplexity": say("perplexity", "困惑度"),
-        "unknown": say("symbols unknown", "个未知符号"),
-        "cut": say("only the first {} tokens", "仅前 {} 个词元"),
-        "empty": say("The text is empty.", "文本为空。"),
-    }
-    return (LEGEND,)
-
-
-@app.cell
-def _(LEGEND, first, get_models, reading, say, second, view):
+def _(first, get_models, reading, say, second, view):
     mo.stop(view != "read" or first.value is None)
     _names = [name for name in dict.fromkeys((first.value, second.value)) if name is not None]
-    mo.vstack(
-        [
-            mo.hstack(
-                [
-                    mo.vstack(
-                        [
-                            mo.md(f"**{name}**"),
-                            mo.Html(views.coloured(get_models()[name], reading.value, LEGEND)),
-                            mo.accordion(
-                                {
-                                    say("The most surprising tokens", "最意外的词元"): mo.ui.table(
-                                        views.surprises(get_models()[name], reading.value), selection=None
-                                    )
-                                }
-                            ),
-                        ]
-                    )
-                    for name in _names
-                ],
-                widths="equal",
-                gap=1.5,
-                align="start",
-            )
-        ]
-    )
+    parts.side_by_side(say, {name: get_models()[name] for name in _names}, reading.value)
     return
 
 
@@ -402,13 +283,17 @@ def _():
 @app.cell
 def _(get_prefix, lm, say, set_prefix, temperature, top_k, top_p, typed, view):
     mo.stop(view != "next" or lm is None)
-    _how = prefix.sampling(lm, temperature.value, top_k.value, top_p.value)
-    _prefix = prefix.moved(get_prefix(), lm.model, lm.codec.encode_prompt(typed.value))
-    set_prefix(_prefix)
-    _choices, _ = prefix.expected(lm, _prefix, _how)
-    mo.Html(
-        views.bars(_choices, (say("token", "词元"), say("the model", "模型"), say("drawn from", "抽样分布")))
-    )
+    try:
+        _how = prefix.sampling(lm, temperature.value, top_k.value, top_p.value)
+        _prefix = prefix.moved(get_prefix(), lm.model, lm.codec.encode_prompt(typed.value))
+        set_prefix(_prefix)
+        _choices, _ = prefix.expected(lm, _prefix, _how)
+        _shown = views.bars(
+            _choices, (say("token", "词元"), say("the model", "模型"), say("drawn from", "抽样分布"))
+        )
+    except ChainruleError as _error:
+        _shown = views.complaint(str(_error))
+    mo.Html(_shown)
     return
 
 
@@ -436,49 +321,26 @@ def _():
 @app.cell
 def _(beat, get_said, lm, seed, set_said, temperature, top_k, top_p, typed, view):
     mo.stop(view != "speak" or lm is None)
-    _how = prefix.sampling(lm, temperature.value, top_k.value, top_p.value)
-    _said = get_said()
-    _asked = (typed.value, int(seed.value or 0))
-    if _said is None or _said.lm is not lm or _said.asked != _asked:
-        _said = prefix.opened(lm, *_asked)
-    if beat is not None and len(_said.tokens) < 2000:
-        beat.value
-        _said = prefix.one_more(_said, _how)
-    set_said(_said)
-    mo.Html(views.told(_said))
+    try:
+        _said = get_said()
+        _asked = (typed.value, int(seed.value or 0))
+        if _said is None or _said.lm is not lm or _said.asked != _asked:
+            _said = prefix.opened(lm, *_asked)
+        if beat is not None and len(_said.tokens) < 2000:
+            beat.value
+            _said = prefix.one_more(_said, prefix.sampling(lm, temperature.value, top_k.value, top_p.value))
+        set_said(_said)
+        _shown = views.told(_said)
+    except ChainruleError as _error:
+        _shown = views.complaint(str(_error))
+    mo.Html(_shown)
     return
 
 
 @app.cell
 def _(lm, reading, say, view):
     mo.stop(view != "hidden" or lm is None)
-    try:
-        _tokens, _hidden = shelf.hidden_states(lm, reading.value)
-        _rows = [
-            {
-                "#": i + 1,
-                "token": views.shown_token(token),
-                **{f"h{j}": round(float(v), 3) for j, v in enumerate(row[:16])},
-            }
-            for i, (token, row) in enumerate(zip(_tokens, _hidden, strict=True))
-        ]
-        _shown = mo.vstack(
-            [
-                mo.Html(
-                    f'<div class="cr-hidden">{svg(hidden_figure(_tokens, _hidden, say("hidden unit", "隐藏单元")))}</div>'
-                ),
-                mo.accordion(
-                    {
-                        say("The numbers (the first 16 units)", "数据(前 16 个单元)"): mo.ui.table(
-                            _rows, selection=None
-                        )
-                    }
-                ),
-            ]
-        )
-    except ChainruleError as _error:
-        _shown = mo.Html(views.complaint(str(_error)))
-    _shown
+    parts.hidden(say, lm, reading.value)
     return
 
 
