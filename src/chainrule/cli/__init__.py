@@ -16,6 +16,7 @@ from chainrule.cli import (
     export,
     forecast,
     inspect,
+    lab,
     lectures,
     mix,
     models,
@@ -44,6 +45,7 @@ app.command("compress")(compress.compress)
 app.command("decompress")(compress.decompress)
 app.command("export")(export.export)
 app.command("forecast")(forecast.forecast)
+app.command("lab")(lab.lab)
 app.command("zipf")(corpora.zipf)
 app.command("count")(count.count)
 app.command("lectures")(lectures.lectures)
