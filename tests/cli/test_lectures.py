@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -65,10 +66,12 @@ def test_every_page_is_served_on_this_machine():
             found = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
             assert found
             for path in ("/", *(f"/{page.name}/" for page in PAGES), "/contents/"):
-                connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=60)
-                connection.request("GET", path)
-                answer = connection.getresponse()
-                assert (answer.status, b"marimo" in answer.read()) == (200, True), path
+                with closing(
+                    http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=60)
+                ) as connection:
+                    connection.request("GET", path)
+                    answer = connection.getresponse()
+                    assert (answer.status, b"marimo" in answer.read()) == (200, True), path
         finally:
             watchdog.cancel()
             process.terminate()
