@@ -17,6 +17,8 @@ from chainrule.cli import (
     export,
     forecast,
     inspect,
+    lab,
+    lectures,
     mix,
     models,
     ngram,
@@ -45,8 +47,10 @@ app.command("compress")(compress.compress)
 app.command("decompress")(compress.decompress)
 app.command("export")(export.export)
 app.command("forecast")(forecast.forecast)
+app.command("lab")(lab.lab)
 app.command("zipf")(corpora.zipf)
 app.command("count")(count.count)
+app.command("lectures")(lectures.lectures)
 app.command("corpora")(corpora.corpora)
 app.command("info")(inspect.info)
 app.add_typer(classify.app, name="classify")

@@ -5,9 +5,11 @@ y = exp(nats per token) on a logarithmic axis
 
 import math
 import re
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, StringIO
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +36,7 @@ STYLE: Any = {
     "svg.hashsalt": "chainrule",
     "text.parse_math": False,  # a model's name with a dollar sign is a name
 }
+ONE_AT_A_TIME = RLock()  # matplotlib's settings belong to the process, pages draw in threads of it
 TICKS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # within a decade: a perplexity axis often has only one
 
 
@@ -42,7 +45,8 @@ def svg(figure: "matplotlib.figure.Figure") -> str:
 
     What is drawn in INK takes the colour and everything written takes the fonts of the page around it.
     """
-    with drawing():
+    with drawing(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the page around has it
         out = StringIO()
         empty = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(out, format="svg", transparent=True, metadata=empty)
@@ -70,7 +74,7 @@ def drawing() -> Generator[None]:
     """matplotlib in this file's style, and as it was afterwards."""
     import matplotlib
 
-    with matplotlib.rc_context(STYLE):
+    with ONE_AT_A_TIME, matplotlib.rc_context(STYLE):
         yield
 
 

@@ -172,6 +172,12 @@ def surprisal(
     return nats
 
 
+def stream_perplexity(model: TokenModel[Any], tokens: Tokens) -> float:
+    """Per token, of a text read as one row from its start; infinity where something that happened had
+    probability zero."""
+    return _exp(float(surprisal(model, tokens).mean()))
+
+
 def document_surprisal(
     model: TokenModel[Any], documents: Sequence[Integer[Array, " _"]], *, batch: int = 16, chunk: int = 1024
 ) -> list[Float64[Array, " _"]]:
