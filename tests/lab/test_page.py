@@ -88,7 +88,7 @@ def test_bad_texts_are_said_in_the_page(model: str) -> None:
         pasted=Control("x" * 50_000_000),
     )
     assert long[1]["corpus"] is None
-    assert "expected at most 5,000,000 bytes" in long[0]
+    assert "expected at most 1,000,000 bytes" in long[0]
     given = {"paths": [model], "asked_language": "en", "reading": Control("")}
     assert "The text is empty" in ran(view="read", **given)[0]
     assert "expected at least one token" in ran(view="hidden", **given)[0]

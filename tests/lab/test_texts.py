@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chainrule.core import InputError
-from chainrule.lab.texts import LIMIT, PASTED, SENT, checked, chosen, decoded, offered
+from chainrule.lab.texts import LIMIT, PASTE_LIMIT, PASTED, SENT, checked, chosen, decoded, offered
 
 
 def test_only_what_is_on_disk_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,11 +29,11 @@ def test_an_empty_paste_says_so(text: str) -> None:
 def test_fifty_megabytes_are_refused_with_the_limit() -> None:
     corpus, trouble = chosen(PASTED, "x" * 50_000_000)
     assert corpus is None
-    assert f"expected at most {LIMIT:,} bytes, got 50,000,000" in trouble
+    assert f"expected at most {PASTE_LIMIT:,} bytes, got 50,000,000" in trouble
     with pytest.raises(InputError, match="expected at most"):
         checked("a", "活" * (LIMIT // 3 + 1))  # three bytes a character
     assert chosen(SENT, sent=("long.txt", b"x" * (LIMIT + 1)))[0] is None
-    assert chosen(PASTED, "x" * LIMIT)[0] is not None
+    assert chosen(PASTED, "x" * PASTE_LIMIT)[0] is not None
 
 
 def test_files_that_are_sent() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from chainrule.core import ChainruleError, InputError
 from chainrule.data.corpora import KNOWN, Corpus, is_here, load_corpus
 
-LIMIT = 5_000_000  # bytes of a text that a browser sends
+LIMIT = 5_000_000  # bytes of a file that a browser sends
+PASTE_LIMIT = 1_000_000  # bytes of a pasted text: browsers take minutes to lay out a longer one
 PASTED, SENT = "pasted", "file"
 ENDINGS = (".txt", ".txt.gz", ".txt.xz")
 
@@ -23,12 +24,12 @@ def offered() -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def checked(name: str, text: str) -> Corpus:
-    """A text from a browser; raises InputError for one without a character, or beyond LIMIT."""
-    size = len(text) if len(text) > LIMIT else len(text.encode("utf-8", "replace"))
-    if size > LIMIT:
+def checked(name: str, text: str, limit: int = LIMIT) -> Corpus:
+    """A text from a browser; raises InputError for one without a character, or of more bytes than `limit`."""
+    size = len(text) if len(text) > limit else len(text.encode("utf-8", "replace"))
+    if size > limit:
         raise InputError(
-            f"{name}: expected at most {LIMIT:,} bytes, got {size:,} or more; "
+            f"{name}: expected at most {limit:,} bytes, got {size:,} or more; "
             "chainrule train FILE reads longer ones"
         )
     if not text.strip():
@@ -52,7 +53,7 @@ def chosen(source: str, pasted: str = "", sent: tuple[str, bytes] | None = None)
     """The text that was asked for and no complaint, or none and why."""
     try:
         if source == PASTED:
-            return checked(PASTED, pasted), ""
+            return checked(PASTED, pasted, PASTE_LIMIT), ""
         if source == SENT:
             if sent is None:
                 raise InputError(f"{SENT}: expected a file, none was sent yet")
