@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray
-VERSION = 4  # of the functions' arguments, as native/grams.c has it
+VERSION = 5  # of the functions' arguments, as native/grams.c has it
 
 
 @cache
