@@ -12,7 +12,7 @@ from chainrule.recipes.forecasting import (
     Fitted,
     check_length,
     fit_default,
-    fit_median,
+    fit_average,
     held_out_cutoffs,
 )
 from chainrule.recipes.series_models import SEASONAL_NAIVE, candidates, named
@@ -159,7 +159,7 @@ def test_a_candidate_is_tried_on_what_it_was_not_fitted_to() -> None:
         seen.append(len(training))
         return named(PERIOD)["ar"](training)
 
-    fit_median(values(), {"it": watch}, PERIOD, 3)
+    fit_average(values(), {"it": watch}, PERIOD, 3)
     assert seen == [held_out_cutoffs(40, PERIOD, 3)[0], 40]
 
 
@@ -172,7 +172,7 @@ def test_candidates_suit_the_values() -> None:
 @pytest.mark.parametrize("name", named(PERIOD))
 @pytest.mark.parametrize("length", [4, 7, 40])
 def test_models_by_name_can_be_fitted_to_anything(name: str, length: int) -> None:
-    fitted = fit_median(values(length), {name: named(PERIOD)[name]}, PERIOD, 3)
+    fitted = fit_average(values(length), {name: named(PERIOD)[name]}, PERIOD, 3)
     assert np.isfinite(fitted.mean(3)).all()
 
 

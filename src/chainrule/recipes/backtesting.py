@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from chainrule.core import InputError
-from chainrule.recipes.forecasting import Fitted, check_length, fit_default, fit_median
+from chainrule.recipes.forecasting import Fitted, check_length, fit_default, fit_average
 from chainrule.recipes.series_models import named
 from chainrule.tasks.forecasting import covered, crps, mase, rolling_windows, smape
 
@@ -54,7 +54,7 @@ def fit_named(values: Float64[Array, " T"], name: str, period: int, horizon: int
     if name == DEFAULT:
         return fit_default(values, period, horizon)
     check_length(values)
-    return fit_median(values, {name: named(period)[name]}, period, horizon)
+    return fit_average(values, {name: named(period)[name]}, period, horizon)
 
 
 def ours(name: str, period: int, levels: Sequence[float]) -> Make:

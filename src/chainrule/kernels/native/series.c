@@ -104,32 +104,3 @@ void chainrule_arma_errors(int64_t T, int64_t P, int64_t A, int64_t M, const int
             errors[t] = e;
         }
 }
-
-/* Errors [P, T] of smoothing whose season multiplies: e = z - (l + phi b) s, and l, b are moved by e / s, s by
- * e / (l + phi b). points [P, 6 + m]: alpha, beta, gamma, phi, level, trend, season. A mean that is not above
- * `least` ends a setting: its errors from there on are `large`. */
-int chainrule_multiplied_errors(int64_t T, int64_t m, int64_t P, const double *points, const double *z,
-                                const double *limits, double *errors) {
-    double *season = malloc((size_t)m * sizeof(double));
-    if (!season) return 1;
-    for (int64_t p = 0; p < P; p++, points += 6 + m, errors += T) {
-        const double alpha = points[0], beta = points[1], gamma = points[2], phi = points[3];
-        double level = points[4], trend = points[5];
-        int64_t t = 0;
-        memcpy(season, points + 6, (size_t)m * sizeof(double));
-        for (; t < T; t++) {
-            trend *= phi;
-            level += trend;
-            double *s = season + t % m;
-            if (!(level > limits[0]) || !(*s > 1e-3)) break;
-            const double e = z[t] - level * *s, by_season = e / *s, by_level = e / level;
-            errors[t] = e;
-            level += alpha * by_season;
-            trend += beta * by_season;
-            *s += gamma * by_level;
-        }
-        for (; t < T; t++) errors[t] = limits[1];
-    }
-    free(season);
-    return 0;
-}
