@@ -61,9 +61,9 @@ def one(name: str, automatic: tuple[str, ...]) -> tuple[list[Row], list[bool]]:
     for window in rolling_windows(len(values), h, WINDOWS, h):
         training, later = values[: window.cutoff], values[window.cutoff : window.cutoff + h]
         begin = time.process_time()
-        Forecaster(season_length=period).fit_values(training, h)
+        Forecaster(season_length=period).fit_values({"": training}, h)
         seconds = time.process_time() - begin
-        fitted = forecaster.fit_values(training, h)
+        (fitted,) = forecaster.fit_values({"": training}, h)
         for model, each in fitted.items():
             mases[model].append(mase(later, each.mean(h), training, period))
         ours = fitted[DEFAULT]
@@ -94,7 +94,7 @@ def panel(count: int, rng: np.random.Generator) -> Row:
     for _ in range(count):
         t = np.arange(int(rng.integers(24, 37)))
         values = 50 + np.cumsum(rng.normal(0, 1, len(t))) + 8 * np.sin(2 * np.pi * t / 12)
-        Forecaster(season_length=12).fit_values(values, 6)
+        Forecaster(season_length=12).fit_values({"": values}, 6)
     seconds = time.perf_counter() - begin
     return {"name": "fit-per-second/short", "value": count / seconds, "unit": "series/s"}
 

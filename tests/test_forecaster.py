@@ -11,8 +11,8 @@ from chainrule.forecaster import Forecaster, SeriesWarning
 from chainrule.recipes.forecasting import (
     Fitted,
     check_length,
-    fit_default,
     fit_average,
+    fit_default,
     held_out_cutoffs,
 )
 from chainrule.recipes.series_models import SEASONAL_NAIVE, candidates, named
@@ -126,7 +126,7 @@ def test_simulated_intervals_cover_a_random_walk() -> None:
     inside = []
     for _ in range(40):
         walk = np.cumsum(rng.normal(size=66))
-        fitted = forecaster.fit_values(walk[:60], 6)["naive"]
+        fitted = forecaster.fit_values({"": walk[:60]}, 6)[0]["naive"]
         low, high = forecaster.interval(fitted, 6, [80.0])[80.0]
         inside += ((low <= walk[60:]) & (walk[60:] <= high)).tolist()
     assert 0.65 < np.mean(inside) < 0.95
@@ -143,13 +143,14 @@ def test_held_out_values_are_at_most_a_third() -> None:
         assert len(cutoffs) <= 40
 
 
-def test_the_forecast_is_the_median_of_the_best() -> None:
+def test_the_forecast_is_the_average_of_the_best_the_better_the_more() -> None:
     fitted = fit_default(values(), PERIOD, 3)
-    assert len(fitted.members) == 8
+    assert len(fitted.members) == 15
     sizes = [member.error for member in fitted.members]
     assert sizes == sorted(sizes)
     paths = [mean_path(member.model, member.state, 3)[0] for member in fitted.members]
-    np.testing.assert_allclose(fitted.mean(3), np.median(paths, axis=0))
+    weights = np.array([1 / size for size in sizes])
+    np.testing.assert_allclose(fitted.mean(3), weights @ paths / weights.sum())
 
 
 def test_a_candidate_is_tried_on_what_it_was_not_fitted_to() -> None:

@@ -11,6 +11,7 @@ Shape letters: T time, m period, P settings, K columns, A and M lags.
 """
 
 from ctypes import c_int
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -87,7 +88,7 @@ def complex_squares_numpy(
     return squared(errors)
 
 
-def turned(level: Array, potential: Array, errors: Array, a0: Array, a1: Array) -> tuple[Array, Array]:
+def turned(level: Array, potential: Array, errors: Array, a0: Any, a1: Any) -> tuple[Array, Array]:
     """One step of the complex number."""
     return (
         level - (1 - a1) * potential + (a0 - a1) * errors,

@@ -1,7 +1,7 @@
 """The default forecast: every candidate is held against the end of the training part, the best are averaged.
 
     x_{T+j} = sum_k w_k x^k_{T+j},   w_k = a / E_k,   over the fifteen k with the least E_k,
-    E_k = the mean absolute error of k on the held-out part
+    E_k = the mean absolute error of k on the held-out part, the latest origins first
 
 One setting for all series. The held-out errors of the same average are its split-conformal intervals.
 Forecasts together beat the best of them more often than not (Bates & Granger 1969; Petropoulos & Svetunkov
@@ -33,6 +33,7 @@ Array = np.ndarray
 Model = SeriesModel[Any]
 KEPT = 15
 ORIGINS = 40
+HALF_LIFE = 10  # origins: how soon an error counts half
 LARGEST = 1e100
 FEWEST = 4  # values: less is no series to learn from
 
@@ -180,5 +181,8 @@ def _fallback(values: Float64[Array, " T"], fits: Mapping[str, Fit]) -> Fitted:
 
 
 def _mean_size(errors: Float64[Array, "O H"]) -> float:
-    """Every step of the horizon counts the same, however many origins it has."""
-    return float(np.nanmean(np.abs(errors[:, ~np.isnan(errors).all(axis=0)]), axis=0).mean())
+    """Every step of the horizon counts the same, however many origins it has; of the origins, the later ones
+    more."""
+    say = 0.5 ** (np.arange(len(errors))[::-1, None] / HALF_LIFE) * ~np.isnan(errors)
+    sums, known = np.nansum(say * np.abs(errors), axis=0), say.sum(axis=0) > 0
+    return float((sums[known] / say.sum(axis=0)[known]).mean())

@@ -2,10 +2,10 @@
 
     phi(B) PHI(B^m) z_t = c + theta(B) THETA(B^m) e_t,   e_t ~ N(0, scale^2),   B z_t = z_{t-1}
 
-Products of the two polynomials give one sum over lags, 1..p, m and m + 1..m + p. The state is the last values
-and the last errors, which a reader of the values can tell: they are not hidden, as a level is. Coefficients have
-the least squared errors given that there was no error before the first value; every factor is kept stationary,
-and invertible, by its partial correlations (Monahan 1984).
+Products of the two polynomials give one sum over lags, 1..p, m and m + 1..m + p. The state is the last
+values and the last errors, which a reader of the values can tell: they are not hidden, as a level is.
+Coefficients have the least squared errors given that there was no error before the first value; every
+factor is kept stationary, or invertible, by its partial correlations (Monahan 1984).
 
 Shape letters: B batch, T time, A and M the longest lags, P settings, K coefficients.
 """
@@ -149,7 +149,9 @@ def descend(
         size = np.where(free, size + 1e-9 * size.max(axis=1, keepdims=True) + 1e-12, 1.0)
         gain = np.zeros(rows)
         for _ in range(3):
-            steps = np.linalg.solve(squares + (damping[:, None] * size)[:, None] * eye + eye * ~free[:, None], right)
+            steps = np.linalg.solve(
+                squares + (damping[:, None] * size)[:, None] * eye + eye * ~free[:, None], right
+            )
             moved = points + np.clip(steps[..., 0], -1, 1)
             after = _sums(errors_of(z, *polynomials(moved, most, period)))
             better = (after < now) & (gain == 0)
