@@ -56,7 +56,7 @@ class Fitted:
 
     members: tuple[Member, ...]
     errors: Float64[Array, "O H"]
-    levels: Float64[Array, " O"] = field(default_factory=lambda: np.empty(0))
+    levels: Float64[Array, " _"] = field(default_factory=lambda: np.empty(0))
 
     def mean(self, h: int) -> Float64[Array, " H"]:
         """The average of the recursive forecasts; with one member, its own."""
