@@ -1,10 +1,11 @@
 """How far off the default forecast is on six series, beside the best automatic model of statsforecast.
 
-    python benchmarks/forecasting.py [--series NAME ...] [--quick] [--json]
+    python benchmarks/forecasting.py [--series NAME ...] [--models NAME ...] [--quick] [--json]
 
 mase/       mean over 5 windows, a season apart and expanding; best-automatic is the least of AutoARIMA,
             AutoETS, AutoCES and AutoTheta, picked after the fact on these very windows: a bound, and
             no method
+mase/{series}/{model}       of others by name (--models; networks take minutes): theta, ar, mlp, lstm, ..
 smape/      the same windows, 0 to 200;  crps/  in the series' unit
 coverage/   of the 80 % intervals (split conformal), for each series and pooled over all their steps
 seconds/    of a processor, for one fit on the longest training part
@@ -49,21 +50,22 @@ def peers(values: np.ndarray, period: int, h: int, names: tuple[str, ...]) -> di
     return {name: statistics.fmean(each) for name, each in found.items()}
 
 
-def one(name: str, automatic: tuple[str, ...]) -> tuple[list[Row], list[bool]]:
+def one(name: str, automatic: tuple[str, ...], more: list[str]) -> tuple[list[Row], list[bool]]:
     """The rows of one series, and which steps its intervals covered."""
     values, period = load_series(name).values, SEASONS[name]
     h = HORIZON.get(name, period)
-    forecaster = Forecaster((DEFAULT, "seasonal-naive"), season_length=period)
-    mases: dict[str, list[float]] = {DEFAULT: [], "seasonal-naive": []}
+    names = (DEFAULT, "seasonal-naive", *more)
+    forecaster = Forecaster(names, season_length=period)
+    mases: dict[str, list[float]] = {each: [] for each in names}
     others: dict[str, list[float]] = {"smape": [], "crps": []}
     inside: list[bool] = []
     seconds = 0.0
     for window in rolling_windows(len(values), h, WINDOWS, h):
         training, later = values[: window.cutoff], values[window.cutoff : window.cutoff + h]
         begin = time.process_time()
-        Forecaster(season_length=period).fit_values(training, h)
+        Forecaster(season_length=period).fit_values({"": training}, h)
         seconds = time.process_time() - begin
-        fitted = forecaster.fit_values(training, h)
+        (fitted,) = forecaster.fit_values({"": training}, h)
         for model, each in fitted.items():
             mases[model].append(mase(later, each.mean(h), training, period))
         ours = fitted[DEFAULT]
@@ -85,6 +87,8 @@ def one(name: str, automatic: tuple[str, ...]) -> tuple[list[Row], list[bool]]:
         {"name": f"coverage/{name}/default/{LEVEL:g}", "value": 100 * float(np.mean(inside)), "unit": "%"},
         {"name": f"seconds/{name}/fit", "value": seconds, "unit": "s"},
     ]  # fmt: skip
+    for model in more:
+        rows.append({"name": f"mase/{name}/{model}", "value": statistics.fmean(mases[model]), "unit": "MASE"})
     return rows, inside
 
 
@@ -94,15 +98,15 @@ def panel(count: int, rng: np.random.Generator) -> Row:
     for _ in range(count):
         t = np.arange(int(rng.integers(24, 37)))
         values = 50 + np.cumsum(rng.normal(0, 1, len(t))) + 8 * np.sin(2 * np.pi * t / 12)
-        Forecaster(season_length=12).fit_values(values, 6)
+        Forecaster(season_length=12).fit_values({"": values}, 6)
     seconds = time.perf_counter() - begin
     return {"name": "fit-per-second/short", "value": count / seconds, "unit": "series/s"}
 
 
-def figures(names: list[str], quick: bool) -> Iterator[Row]:
+def figures(names: list[str], more: list[str], quick: bool) -> Iterator[Row]:
     pooled: list[bool] = []
     for name in names:
-        rows, inside = one(name, AUTOMATIC[1:] if quick else AUTOMATIC)
+        rows, inside = one(name, AUTOMATIC[1:] if quick else AUTOMATIC, more)
         pooled += inside
         yield from rows
     yield {"name": f"coverage/pooled/default/{LEVEL:g}", "value": 100 * float(np.mean(pooled)), "unit": "%"}
@@ -112,12 +116,13 @@ def figures(names: list[str], quick: bool) -> Iterator[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--series", nargs="*", choices=list(SEASONS), help="only these")
+    parser.add_argument("--models", nargs="*", default=[], help="others of ours beside the default")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     names = options.series or list(QUICK if options.quick else SEASONS)
     made: list[Row] = []
-    for row in figures(names, options.quick):
+    for row in figures(names, options.models, options.quick):
         made.append(row)
         if not options.json:
             ratio = (

@@ -3,11 +3,12 @@ ratings.
 
     python benchmarks/series_lecture.py [--seeds N] [-o FOLDER] [--quick] [--json]
 
-mse/{model}/{k}-steps     on t > 600 of x = sin(0.01 t) + N(0, 0.2^2); the median over seeds, all of them in
-`seeds` mse/{model}/roll-out      400 steps from the end of training mse/interpolation, ../extrapolation,
-../in-order, ../shuffled   one step ahead film/{part}/{model}       ratings with known parts: how much of
-the drop after the scandal a model's own one-step
-                          prediction has taken over a year later, the season's correlation with the truth
+mse/{model}/{k}-steps       on t > 600 of x = sin(0.01 t) + N(0, 0.2^2); the median over seeds, all in `seeds`
+mse/{model}/roll-out        400 steps from the end of training
+mse/interpolation, ../extrapolation, ../in-order, ../shuffled       one step ahead
+film/{part}/{model}         ratings with known parts: what share of the rise after a prize, of its fading,
+                            and of the drop after a scandal one-step predictions have taken over, how many
+                            weeks after it, and the correlation of the season with the truth
 
 -o: the picture, as SVG and PNG.
 """
@@ -21,10 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core import rollout
 from chainrule.files import write_text, written_aside
-from chainrule.models.series import deseasoned, scaled
-from chainrule.recipes.film_ratings import YEAR, film_ratings
+from chainrule.recipes.film_ratings import Recovered, film_models, film_ratings, recovered
 from chainrule.recipes.lecture_series import (
     NOISE,
     TRAINING,
@@ -34,7 +33,6 @@ from chainrule.recipes.lecture_series import (
     noisy_sine,
     shuffled,
 )
-from chainrule.recipes.series_models import Fit, autoregression, chain, smoothing
 from chainrule.report import png, svg
 from chainrule.report.series import k_step_figure
 
@@ -63,36 +61,13 @@ def of_pairs(seeds: int) -> Iterator[Row]:
 
 
 def of_films(seeds: int) -> Iterator[Row]:
-    """The level a model holds before and a year after the scandal, against the drop that was put in; and the
-    season that its forecast of the next year has."""
-
-    def with_means(values: np.ndarray) -> Any:
-        return deseasoned(values, YEAR)
-
-    fits: dict[str, Fit] = {
-        "level-season": smoothing("none", YEAR),
-        "ar": chain(scaled, fit=autoregression(26)),
-        "ar-seasonal-means": chain(with_means, scaled, fit=autoregression(26)),
-    }
-    for name, fit in fits.items():
-        drops: list[float] = []
-        seasons: list[float] = []
-        for seed in range(seeds):
-            truth = film_ratings(np.random.default_rng(seed))
-            model = fit(truth.ratings)
-            predicted, state = model.follow(model.start(1), truth.ratings[None])
-            level = (predicted.mean[0] - truth.season).tolist()
-            before, after = slice(4 * YEAR - 26, 4 * YEAR), slice(5 * YEAR - 26, 5 * YEAR)
-            drops.append(statistics.fmean(level[before]) - statistics.fmean(level[after]))
-            path = np.array([items[0] for items in future(model, state, YEAR)])
-            wave = path - np.linspace(path[0], path[-1], YEAR)
-            seasons.append(float(np.corrcoef(wave, truth.season[:YEAR])[0, 1]))
-        yield row(f"film/scandal/{name}", drops, "drop, of 0.6")
-        yield row(f"film/season/{name}", seasons, "correlation with the truth")
-
-
-def future(model: Any, state: Any, h: int) -> Iterator[np.ndarray]:
-    return (items for items, _ in rollout(model, state, h, lambda next: next.mean))
+    """What each model recovers of the effects that were put into made-up ratings."""
+    truths = [film_ratings(np.random.default_rng(seed)) for seed in range(seeds)]
+    for model, fit in film_models().items():
+        found = [recovered(fit(truth.ratings), truth) for truth in truths]
+        for part in Recovered._fields:
+            unit = {"weeks": "weeks", "season": "correlation"}.get(part, "share of the truth")
+            yield row(f"film/{part}/{model}", [getattr(each, part) for each in found], unit)
 
 
 def picture(runs: list[dict[str, Result]], folder: Path) -> None:

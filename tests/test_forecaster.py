@@ -11,8 +11,8 @@ from chainrule.forecaster import Forecaster, SeriesWarning
 from chainrule.recipes.forecasting import (
     Fitted,
     check_length,
+    fit_average,
     fit_default,
-    fit_median,
     held_out_cutoffs,
 )
 from chainrule.recipes.series_models import SEASONAL_NAIVE, candidates, named
@@ -126,7 +126,7 @@ def test_simulated_intervals_cover_a_random_walk() -> None:
     inside = []
     for _ in range(40):
         walk = np.cumsum(rng.normal(size=66))
-        fitted = forecaster.fit_values(walk[:60], 6)["naive"]
+        fitted = forecaster.fit_values({"": walk[:60]}, 6)[0]["naive"]
         low, high = forecaster.interval(fitted, 6, [80.0])[80.0]
         inside += ((low <= walk[60:]) & (walk[60:] <= high)).tolist()
     assert 0.65 < np.mean(inside) < 0.95
@@ -143,13 +143,14 @@ def test_held_out_values_are_at_most_a_third() -> None:
         assert len(cutoffs) <= 40
 
 
-def test_the_forecast_is_the_median_of_the_best() -> None:
+def test_the_forecast_is_the_average_of_the_best_the_better_the_more() -> None:
     fitted = fit_default(values(), PERIOD, 3)
-    assert len(fitted.members) == 8
+    assert len(fitted.members) == 15
     sizes = [member.error for member in fitted.members]
     assert sizes == sorted(sizes)
     paths = [mean_path(member.model, member.state, 3)[0] for member in fitted.members]
-    np.testing.assert_allclose(fitted.mean(3), np.median(paths, axis=0))
+    weights = np.array([1 / size for size in sizes])
+    np.testing.assert_allclose(fitted.mean(3), weights @ paths / weights.sum())
 
 
 def test_a_candidate_is_tried_on_what_it_was_not_fitted_to() -> None:
@@ -159,7 +160,7 @@ def test_a_candidate_is_tried_on_what_it_was_not_fitted_to() -> None:
         seen.append(len(training))
         return named(PERIOD)["ar"](training)
 
-    fit_median(values(), {"it": watch}, PERIOD, 3)
+    fit_average(values(), {"it": watch}, PERIOD, 3)
     assert seen == [held_out_cutoffs(40, PERIOD, 3)[0], 40]
 
 
@@ -172,7 +173,7 @@ def test_candidates_suit_the_values() -> None:
 @pytest.mark.parametrize("name", named(PERIOD))
 @pytest.mark.parametrize("length", [4, 7, 40])
 def test_models_by_name_can_be_fitted_to_anything(name: str, length: int) -> None:
-    fitted = fit_median(values(length), {name: named(PERIOD)[name]}, PERIOD, 3)
+    fitted = fit_average(values(length), {name: named(PERIOD)[name]}, PERIOD, 3)
     assert np.isfinite(fitted.mean(3)).all()
 
 
@@ -262,3 +263,65 @@ def test_what_has_no_meaning_is_refused(call: Any, message: str) -> None:
 def test_season_length_is_said_by_name() -> None:
     with pytest.raises(TypeError):
         Forecaster(("ar",), 4)  # type: ignore[misc]
+
+
+# Networks, one model for all, many series
+
+
+@pytest.mark.parametrize("name", ["mlp", "gru"])
+def test_a_network_can_be_asked_for_by_name(name: str) -> None:
+    made = Forecaster((name,), season_length=PERIOD).fit(table(28), h=2).predict(2, [80])
+    assert np.isfinite(made[name]).all()
+    assert (np.array(made[f"{name}-lo-80"]) < made[name]).all()
+
+
+@pytest.mark.parametrize("name", ["shared-ar", "shared-mlp", "shared-gru"])
+def test_one_model_for_all_series(name: str) -> None:
+    """Of different lengths and sizes; a twin a hundred times as large has a forecast as much larger."""
+    columns = table(20, 24, 20)
+    columns["y"][-20:] = [100 * y for y in columns["y"][:20]]
+    made = Forecaster((name,), season_length=PERIOD).fit(columns, h=2).predict(2, [80])
+    assert made["unique_id"] == ["s0", "s0", "s1", "s1", "s2", "s2"]
+    np.testing.assert_allclose(made[name][-2:], 100 * np.array(made[name][:2]))
+    assert np.abs(np.array(made[name][:4]) - 22).max() < 8
+
+
+def test_too_many_series_for_the_default_are_refused_with_what_is_quick() -> None:
+    columns: Columns = {"unique_id": [], "ds": [], "y": []}
+    for at in range(1001):
+        columns["unique_id"] += [str(at)] * 6
+        columns["ds"] += list(range(6))
+        columns["y"] += [1.0, 2.0, 1.0, 3.0, 2.0, 3.0]
+    with pytest.raises(InputError, match=r"expected at most 1,000 for the model chainrule, .* shared-ar"):
+        Forecaster(season_length=1).fit(columns)
+    made = Forecaster(("shared-ar",), season_length=1).fit(columns, h=1).predict(1)
+    assert len(made["shared-ar"]) == 1001
+
+
+def test_evaluation_has_a_row_a_model_and_the_coverage(validated: Columns) -> None:
+    rows = Forecaster(("chainrule", SEASONAL_NAIVE), season_length=PERIOD).evaluate(validated)
+    assert list(rows) == ["model", "mae", "smape", "coverage-80", "coverage-95"]
+    assert rows["model"] == ["chainrule", SEASONAL_NAIVE]
+    off = np.abs(np.array(validated["y"]) - validated["chainrule"])
+    assert rows["mae"][0] == pytest.approx(off.mean())
+    assert 0 <= rows["coverage-80"][0] <= rows["coverage-95"][0] <= 100
+
+
+def test_errors_name_the_series_once() -> None:
+    columns = table(30, 3)
+    for call in (
+        lambda: Forecaster(season_length=PERIOD).fit(columns),
+        lambda: Forecaster(("shared-ar",), season_length=PERIOD).fit(columns),
+        lambda: Forecaster(season_length=PERIOD).cross_validation(columns, h=1),
+    ):
+        with pytest.raises(InputError, match=r"^series s1: (?!series)"):
+            call()
+
+
+def test_what_grows_is_missed_by_more() -> None:
+    """Errors are a share of the level: the last interval is wider than the errors of the years before."""
+    rng = np.random.default_rng(0)
+    grown = np.exp(0.05 * np.arange(60) + rng.normal(0, 0.1, 60))
+    fitted = fit_default(grown, 1, 3)
+    plain = Fitted(fitted.members, fitted.errors)
+    assert (fitted.radii(3, 80.0) > plain.radii(3, 80.0)).all()

@@ -18,15 +18,23 @@ import numpy as np
 from jaxtyping import Float64
 
 from chainrule.core import InputError
-from chainrule.data.series import GAPS, ID, TIME, VALUE, Columns, Series, guess_columns, make_series
-from chainrule.recipes.backtesting import DEFAULT, bands_of, fit_named
+from chainrule.data.series import (
+    GAPS,
+    ID,
+    TIME,
+    VALUE,
+    Columns,
+    Series,
+    guess_columns,
+    make_series,
+    said_of,
+)
+from chainrule.recipes.backtesting import DEFAULT, INTERVALS, bands_of, fit_all, model_names
 from chainrule.recipes.forecasting import FEWEST, Fitted
-from chainrule.recipes.series_models import SEASONAL_NAIVE, named
-from chainrule.tasks.forecasting import check_horizon, check_level, rolling_windows, simulated_interval
+from chainrule.recipes.series_models import SEASONAL_NAIVE
+from chainrule.tasks.forecasting import Window, check_horizon, check_level, covered, rolling_windows, smape
 
 Array = np.ndarray
-INTERVALS = ("conformal", "simulation")
-DRAWS = 1000
 Table = dict[str, list[Any]]
 
 
@@ -44,8 +52,9 @@ class OneFitted:
 
 class Forecaster:
     """models: names of columns: chainrule (the default, chosen inside each training part), seasonal-naive,
-    naive, mean, theta, smoothing, ar. gaps: refuse, or interpolate. intervals: conformal (from held-out
-    errors), or simulation (drawn from the models). seed: of the simulation."""
+    naive, mean, theta, smoothing, ar; networks: mlp, rnn, gru, lstm; one model for all series of a table:
+    shared-ar, shared-mlp, shared-rnn, shared-gru, shared-lstm. gaps: refuse, or interpolate. intervals:
+    conformal (from held-out errors), or simulation (drawn from the models). seed: of the simulation."""
 
     def __init__(
         self,
@@ -62,7 +71,7 @@ class Forecaster:
             raise InputError(f"intervals: expected {' or '.join(INTERVALS)}, got {intervals!r}")
         if gaps not in GAPS:
             raise InputError(f"gaps: expected {' or '.join(GAPS)}, got {gaps!r}")
-        known = (DEFAULT, *named(season_length))
+        known = model_names(season_length)
         for name in models:
             if name not in known:
                 raise InputError(f"models: expected some of {', '.join(known)}, got {name!r}")
@@ -74,16 +83,14 @@ class Forecaster:
     def fit(self, frame: Any, *, h: int | None = None) -> "FittedForecaster":
         """One average of models for each series. h: the horizon that it is chosen for; else one season."""
         series, columns, kind = self._series(frame)
-        horizon = self._horizon(h)
-        fitted = [OneFitted(one, self.fit_values(one.values, horizon, one.name)) for one in series]
-        return FittedForecaster(self, fitted, columns, kind)
+        fitted = self.fit_values({one.name: one.values for one in series}, self._horizon(h))
+        made = [OneFitted(one, each) for one, each in zip(series, fitted, strict=True)]
+        return FittedForecaster(self, made, columns, kind)
 
-    def fit_values(self, values: Float64[Array, " T"], horizon: int, name: str = "") -> dict[str, Fitted]:
-        """The same of the bare values of one series."""
-        try:
-            return {model: fit_named(values, model, self.season_length, horizon) for model in self.models}
-        except InputError as error:
-            raise InputError(f"series {name}: {error}" if name else str(error)) from error
+    def fit_values(self, series: Mapping[str, Float64[Array, " _"]], horizon: int) -> list[dict[str, Fitted]]:
+        """The same of bare values, by the names of their series, in their order; "" is one without."""
+        found = {model: fit_all(series, model, self.season_length, horizon) for model in self.models}
+        return [{model: found[model][name] for model in self.models} for name in series]
 
     def cross_validation(
         self,
@@ -103,18 +110,43 @@ class Forecaster:
         series, columns, kind = self._series(frame)
         levels = [check_level(each) for each in level]
         rows = empty_rows(columns, ("cutoff", VALUE))
+        windows: list[list[Window]] = []
         for one in series:
-            windows = rolling_windows(len(one.values), h, n_windows, step_size or h, least=FEWEST)
-            fitted: dict[str, Fitted] = {}
-            for window in windows:
-                training = one.values[: window.cutoff]
-                if refit or not fitted:
-                    fitted = self.fit_values(training, self._horizon(h), one.name)
-                else:
-                    fitted = {name: each.reading(training) for name, each in fitted.items()}
+            with said_of(one.name):
+                windows.append(rolling_windows(len(one.values), h, n_windows, step_size or h, least=FEWEST))
+        fitted: list[list[dict[str, Fitted]]] = []
+        for k in range(n_windows):
+            known = {one.name: one.values[: w[k].cutoff] for one, w in zip(series, windows, strict=True)}
+            if refit or not fitted:
+                fitted.append(self.fit_values(known, self._horizon(h)))
+            else:
+                pairs = zip(fitted[0], known.values(), strict=True)
+                fitted.append([{name: f.reading(x) for name, f in each.items()} for each, x in pairs])
+        for at, one in enumerate(series):
+            for k, window in enumerate(windows[at]):
                 span = slice(window.cutoff, window.cutoff + h)
                 found = {"cutoff": [one.times[window.cutoff - 1]] * h, VALUE: one.values[span].tolist()}
-                self.add_rows(rows, one.name, one.times[span], found, fitted, levels)
+                self.add_rows(rows, one.name, one.times[span], found, fitted[k][at], levels)
+        return to_frame(rows, kind)
+
+    def evaluate(self, validated: Any) -> Any:
+        """What `cross_validation` returned, as a table with a row a model: mean absolute error, sMAPE (0 to
+        200), and of every level how many percent of the values lay inside the interval."""
+        table, kind = from_frame(validated)
+        later = np.array(table[VALUE], np.float64)
+        rows: Table = {"model": [], "mae": [], "smape": []}
+        for model in self.models:
+            mean = np.array(table[model], np.float64)
+            rows["model"].append(model)
+            rows["mae"].append(float(np.abs(later - mean).mean()))
+            rows["smape"].append(smape(later, mean))
+            for name in table:
+                if name.startswith(f"{model}-lo-"):
+                    level = name.removeprefix(f"{model}-lo-")
+                    low, high = (np.array(table[f"{model}-{e}-{level}"], np.float64) for e in ("lo", "hi"))
+                    rows.setdefault(f"coverage-{level}", []).append(
+                        100 * float(covered(later, low, high).mean())
+                    )
         return to_frame(rows, kind)
 
     def _horizon(self, h: int | None) -> int:
@@ -157,11 +189,9 @@ class Forecaster:
         self, fitted: Fitted, h: int, levels: Sequence[float]
     ) -> dict[float, tuple[Float64[Array, " H"], Float64[Array, " H"]]]:
         """By level, the lower and the upper end; unknown (NaN) where nothing could be held out."""
-        if self.intervals == "simulation":
-            draws = fitted.simulated(h, DRAWS, np.random.default_rng(self.seed))
-            return {level: simulated_interval(draws, level) for level in levels}
         nothing = np.full(h, np.nan)
-        return bands_of(fitted, h, levels) or dict.fromkeys(levels, (nothing, nothing))
+        found = bands_of(fitted, h, levels, self.intervals, self.seed)
+        return found or dict.fromkeys(levels, (nothing, nothing))
 
 
 @dataclass(frozen=True, eq=False)

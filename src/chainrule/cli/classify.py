@@ -265,14 +265,14 @@ def _fit(
 ) -> tuple[TextClassifier, list[ClassScores]]:
     """A classifier a split and its figures; the last one, or one of all texts."""
     made: list[ClassScores] = []
-    rounds = len(splits) + whole
     everything = Split(np.arange(len(labelled)), np.empty(0, np.int64))
+    rounds = [*splits, everything] if whole else splits
     classifier: TextClassifier | None = None
     with bar("training") as tell:
-        for k, split in enumerate([*splits, *([everything] if whole else [])]):
+        for k, split in enumerate(rounds):
 
             def report(done: float, part: str, k: int = k) -> None:
-                tell((k + done) / rounds, part)
+                tell((k + done) / len(rounds), part)
 
             classifier = TextClassifier.fit(*_some(labelled, split.train), tell=report, **how)
             if len(split.test):

@@ -16,20 +16,24 @@ from chainrule.data.calendar import seasons, shown
 from chainrule.data.example_series import SEASONS, load_series
 from chainrule.data.series import GAPS, Columns, Series, guess_columns, make_series, read_csv
 from chainrule.files import write_text, written_aside
+from chainrule.forecaster import Forecaster
 from chainrule.recipes.backtesting import (
     DEFAULT,
+    INTERVALS,
     PEERS,
     Make,
     Scores,
     backtest,
     bands_of,
-    fit_named,
+    fit_all,
     has_peers,
+    model_names,
     ours,
     peer,
 )
 from chainrule.recipes.forecasting import FEWEST, Fitted
 from chainrule.recipes.series_models import SEASONAL_NAIVE
+from chainrule.recipes.shared_series import SHARED
 from chainrule.report import forecast_figure, number, png
 from chainrule.tasks.evaluation import finite_or_name
 from chainrule.tasks.forecasting import check_horizon, check_level
@@ -54,6 +58,12 @@ def forecast(
     peers: Annotated[
         bool, typer.Option("--peers/--no-peers", help="Models of statsforecast beside it, where installed.")
     ] = True,
+    model: Annotated[
+        str, typer.Option("--model", help=f"What forecasts: {', '.join(model_names(1))}.")
+    ] = DEFAULT,
+    intervals: Annotated[
+        str, typer.Option("--intervals", help=f"Where they come from: {' or '.join(INTERVALS)}.")
+    ] = "conformal",
     gaps: Annotated[str, typer.Option("--gaps", help=f"Missing values: {' or '.join(GAPS)}.")] = "refuse",
     id_column: Annotated[str | None, typer.Option("--id", help="Column that names the series.")] = None,
     time_column: Annotated[str | None, typer.Option("--time", help="Column of dates or numbers.")] = None,
@@ -82,14 +92,15 @@ def forecast(
     period = _period(file, series, season_length)
     horizon = check_horizon(h if h is not None else max(period, 4))
     began = time.perf_counter()
-    fitted = _fit(series, period, horizon)
+    forecaster = Forecaster((model,), season_length=period, intervals=intervals)
+    fitted = _fit(series, forecaster, horizon)
     seconds = (time.perf_counter() - began) / len(series)
-    scores = _backtest(series, period, horizon, windows, levels, notes, peers=peers)
-    rows = [row for one in series for row in _rows(one, fitted[one.name], horizon, levels)]
+    scores = _backtest(series, forecaster, horizon, windows, levels, notes, peers=peers)
+    rows = [row for one in series for row in _rows(one, fitted[one.name], forecaster, horizon, levels)]
     if out_file is not None:
         write_text(out_file, _csv(rows))
     if image is not None:
-        _draw(series[0], fitted[series[0].name], horizon, levels, image)
+        _draw(series[0], fitted[series[0].name], forecaster, horizon, levels, image)
     if json:
         figures = {model: _figures(each) for model, each in scores.items()}
         head = {"source": file, "columns": columns, "season_length": period, "h": horizon, "notes": notes}
@@ -134,21 +145,15 @@ def _period(file: str, series: list[Series], asked: int | None) -> int:
     return asked or SEASONS.get(file) or seasons(series[0].steps)
 
 
-def _fit(series: list[Series], period: int, h: int) -> dict[str, Fitted]:
-    fitted: dict[str, Fitted] = {}
+def _fit(series: list[Series], forecaster: Forecaster, h: int) -> dict[str, Fitted]:
+    values, (model,) = {one.name: one.values for one in series}, forecaster.models
     with bar("fitting") as tell:
-        for at, one in enumerate(series):
-            tell(at / len(series), one.name)
-            try:
-                fitted[one.name] = fit_named(one.values, DEFAULT, period, h)
-            except InputError as error:
-                raise InputError(f"series {one.name}: {error}" if one.name else str(error)) from error
-    return fitted
+        return fit_all(values, model, forecaster.season_length, h, tell)
 
 
 def _backtest(
     series: list[Series],
-    period: int,
+    forecaster: Forecaster,
     h: int,
     windows: int,
     levels: list[float],
@@ -157,6 +162,7 @@ def _backtest(
     peers: bool,
 ) -> dict[str, Scores]:
     """As many windows as the shortest series has room for, and says so where these are fewer."""
+    (model,), period = forecaster.models, forecaster.season_length
     room = (min(len(one.values) for one in series) - max(2 * period, FEWEST)) // h
     used = min(windows, 1 if len(series) > MANY else windows, max(room, 0))
     if used < windows:
@@ -165,9 +171,16 @@ def _backtest(
         notes.append(f"fewer than two seasons of {period} values: nothing seasonal is learned")
     if any(one.values.std() == 0 for one in series):
         notes.append("a series never changes: its forecast is its value, and MASE is not defined")
+    if model in SHARED and used and len(series) > 1:
+        notes.append(
+            f"no backtest of {model}, which learns from all series at once: cross_validation has one"
+        )
+        used = 0
     if not used:
+        notes.append("no backtest, so nobody knows how often these intervals hold")
         return {}
-    makers: dict[str, Make] = {name: ours(name, period, levels) for name in (DEFAULT, SEASONAL_NAIVE)}
+    names = dict.fromkeys((model, SEASONAL_NAIVE))
+    makers: dict[str, Make] = {name: ours(name, period, levels, forecaster.intervals) for name in names}
     if peers and has_peers() and len(series) <= MANY:
         makers |= {name: peer(name, period, levels) for name in PEERS}
     with bar("backtest") as tell:
@@ -175,17 +188,16 @@ def _backtest(
         return backtest(values, makers, period=period, h=h, n_windows=used, tell=tell)
 
 
-def _rows(one: Series, fitted: Fitted, h: int, levels: list[float]) -> Rows:
+def _rows(one: Series, fitted: Fitted, forecaster: Forecaster, h: int, levels: list[float]) -> Rows:
     times, mean = one.steps.at(one.times[-1], np.arange(1, h + 1)), fitted.mean(h)
-    bands = bands_of(fitted, h, levels)
+    bands, (model,) = forecaster.interval(fitted, h, levels), forecaster.models
     rows: Rows = []
     for k in range(h):
         row: dict[str, Any] = {"unique_id": one.name} if one.name else {}
-        row |= {"ds": shown(times[k]), DEFAULT: float(mean[k])}
-        for level in levels:
-            low, high = bands.get(level, (None, None))
-            row[f"{DEFAULT}-lo-{level:g}"] = None if low is None else float(low[k])
-            row[f"{DEFAULT}-hi-{level:g}"] = None if high is None else float(high[k])
+        row |= {"ds": shown(times[k]), model: float(mean[k])}
+        for level, ends in bands.items():
+            low, high = (None if np.isnan(end[k]) else float(end[k]) for end in ends)
+            row |= {f"{model}-lo-{level:g}": low, f"{model}-hi-{level:g}": high}
         rows.append(row)
     return rows
 
@@ -198,11 +210,13 @@ def _csv(rows: Rows) -> str:
     return text.getvalue()
 
 
-def _draw(one: Series, fitted: Fitted, h: int, levels: list[float], path: Path) -> None:
+def _draw(
+    one: Series, fitted: Fitted, forecaster: Forecaster, h: int, levels: list[float], path: Path
+) -> None:
     """The last seasons of the first series and its forecast."""
     kept = slice(max(0, len(one.values) - 6 * h), None)
     ahead = one.steps.at(one.times[-1], np.arange(1, h + 1))
-    bands = bands_of(fitted, h, levels)
+    bands = bands_of(fitted, h, levels, forecaster.intervals, forecaster.seed)
     figure = forecast_figure(
         one.times[kept], one.values[kept], ahead, fitted.mean(h), bands, name=one.name or path.stem
     )
@@ -225,6 +239,7 @@ def _show(
 ) -> None:
     """What was read, the backtest, the forecast."""
     console, first = out(), series[0]
+    model = next(name for name in rows[0] if name not in ("unique_id", "ds"))
     counted = f"{len(series):,} series" if len(series) > 1 else f"{len(first.values):,} values"
     season = f"seasons of {period}" if period > 1 else "no season"
     console.print(f"{counted}, {first.steps}, {season}; {columns}", markup=False)
@@ -232,7 +247,7 @@ def _show(
         console.print(_scores_table(scores, h))
     table = Table(title="forecast" if len(series) == 1 else f"forecast of {first.name}, the first")
     for name in rows[0]:
-        table.add_column(name.removeprefix(f"{DEFAULT}-"), justify="left" if name == "ds" else "right")
+        table.add_column(name.removeprefix(f"{model}-"), justify="left" if name == "ds" else "right")
     for row in rows[: min(h, SHOWN)]:
         table.add_row(*(_cell(value) for value in row.values()))
     console.print(table)

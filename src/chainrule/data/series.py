@@ -6,7 +6,8 @@ Shape letters: T time.
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -121,10 +122,8 @@ def make_series(table: Table, columns: Columns, *, gaps: str = "refuse") -> tupl
     notes: list[str] = []
     unsorted = filled = 0
     for name, rows in order.items():
-        try:
+        with said_of(name):
             one, was_unsorted, was_filled = regular(name, times[rows], values[rows], gaps)
-        except InputError as error:
-            raise InputError(f"series {name}: {error}" if name else str(error)) from error
         made.append(one)
         unsorted, filled = unsorted + was_unsorted, filled + was_filled
     if unsorted:
@@ -132,6 +131,15 @@ def make_series(table: Table, columns: Columns, *, gaps: str = "refuse") -> tupl
     if filled:
         notes.append(f"{filled:,} missing values were filled by straight lines between their neighbours")
     return made, notes
+
+
+@contextmanager
+def said_of(name: str) -> Generator[None]:
+    """An InputError from inside says which series it is about."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"series {name}: {error}" if name else str(error)) from error
 
 
 def regular(name: str, times: Times, values: Float64[Array, " T"], gaps: str) -> tuple[Series, bool, int]:

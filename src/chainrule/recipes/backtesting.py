@@ -16,14 +16,20 @@ import numpy as np
 from jaxtyping import Float64
 
 from chainrule.core import InputError
-from chainrule.recipes.forecasting import Fitted, check_length, fit_default, fit_median
-from chainrule.recipes.series_models import named
-from chainrule.tasks.forecasting import covered, crps, mase, rolling_windows, smape
+from chainrule.data.series import said_of
+from chainrule.recipes.forecasting import Fitted, check_length, fit_average, fit_default
+from chainrule.recipes.series_models import Fit, named
+from chainrule.recipes.series_networks import NETWORKS, network
+from chainrule.recipes.shared_series import SHARED, fit_shared
+from chainrule.tasks.forecasting import covered, crps, mase, rolling_windows, simulated_interval, smape
 
 Array = np.ndarray
 Bands = dict[float, tuple[Float64[Array, " H"], Float64[Array, " H"]]]
 DEFAULT = "chainrule"
 DRAWS = 200
+SIMULATED = 1000
+MOST = 1000  # series that the default is fitted to: some forty models each
+INTERVALS = ("conformal", "simulation")
 PEERS = {"Theta": "AutoTheta", "ETS": "AutoETS", "CES": "AutoCES", "ARIMA": "AutoARIMA"}
 
 
@@ -49,28 +55,69 @@ Make = Callable[[Float64[Array, " T"], int], Forecast]
 Tell = Callable[[float, str], None]
 
 
+def model_names(period: int) -> tuple[str, ...]:
+    """The default first."""
+    return (DEFAULT, *named(period), *NETWORKS, *SHARED)
+
+
 def fit_named(values: Float64[Array, " T"], name: str, period: int, horizon: int) -> Fitted:
     """The default, or one of the models that can be asked for by name."""
     if name == DEFAULT:
         return fit_default(values, period, horizon)
+    if name in SHARED:
+        return fit_shared([values], name, period, horizon)[0]
     check_length(values)
-    return fit_median(values, {name: named(period)[name]}, period, horizon)
+    fit: Fit = network(name, period) if name in NETWORKS else named(period)[name]
+    return fit_average(values, {name: fit}, period, horizon)
 
 
-def ours(name: str, period: int, levels: Sequence[float]) -> Make:
+def fit_all(
+    series: Mapping[str, Float64[Array, " _"]], name: str, period: int, horizon: int, tell: Tell | None = None
+) -> dict[str, Fitted]:
+    """Each series by itself, or all with one model; an error says which series it is about.
+
+    Raises InputError for more series than the default is worth waiting for."""
+    if name in SHARED:
+        for key, values in series.items():
+            with said_of(key):
+                check_length(values)
+        return dict(zip(series, fit_shared(list(series.values()), name, period, horizon), strict=True))
+    if name in (DEFAULT, *NETWORKS) and len(series) > MOST:
+        raise InputError(
+            f"series: expected at most {MOST:,} for the model {name}, which fits a few a second, got "
+            f"{len(series):,}; quick ones are seasonal-naive, theta, smoothing, ar, shared-ar"
+        )
+    made: dict[str, Fitted] = {}
+    for at, (key, values) in enumerate(series.items()):
+        if tell is not None:
+            tell(at / len(series), key)
+        with said_of(key):
+            made[key] = fit_named(values, name, period, horizon)
+    return made
+
+
+def ours(name: str, period: int, levels: Sequence[float], intervals: str = "conformal") -> Make:
     """A model of this package as what is tested; bands only where something could be held out."""
 
     def make(values: Float64[Array, " T"], h: int) -> Forecast:
         fitted = fit_named(values, name, period, h)
-        mean, bands = fitted.mean(h), bands_of(fitted, h, levels)
+        mean, bands = fitted.mean(h), bands_of(fitted, h, levels, intervals)
         draws = fitted.draws(h, DRAWS) if fitted.errors.size else np.empty((0, h))
         return Forecast(mean, bands, draws)
 
     return make
 
 
-def bands_of(fitted: Fitted, h: int, levels: Sequence[float]) -> Bands:
-    """Split-conformal intervals; none where nothing could be held out."""
+def bands_of(
+    fitted: Fitted, h: int, levels: Sequence[float], intervals: str = "conformal", seed: int = 0
+) -> Bands:
+    """By level, the ends of the intervals: split conformal (none where nothing could be held out), or the
+    middle of futures drawn from the models."""
+    if intervals not in INTERVALS:
+        raise InputError(f"intervals: expected {' or '.join(INTERVALS)}, got {intervals!r}")
+    if intervals == "simulation":
+        draws = fitted.simulated(h, SIMULATED, np.random.default_rng(seed)) if levels else np.empty((0, h))
+        return {level: simulated_interval(draws, level) for level in levels}
     if not fitted.errors.size:
         return {}
     mean = fitted.mean(h)
@@ -119,10 +166,8 @@ def backtest(
     inside: dict[str, dict[float, list[bool]]] = {name: {} for name in makers}
     done, total = 0, len(series) * n_windows * len(makers)
     for key, values in series.items():
-        try:
+        with said_of(key):
             windows = rolling_windows(len(values), h, n_windows, h, least=4)
-        except InputError as error:
-            raise InputError(f"series {key}: {error}" if key else str(error)) from error
         for window in windows:
             training, later = values[: window.cutoff], values[window.cutoff : window.cutoff + h]
             for name, make in makers.items():

@@ -9,10 +9,18 @@ summer films are rated higher in summer (season); after a scandal they drop and 
 Shape letters: T time (weeks).
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
+
+from chainrule.core import SeriesModel
+from chainrule.models.series import deseasoned, scaled
+from chainrule.recipes.series_models import NONE, Fit, autoregression, chain, moving_average, smoothing
+from chainrule.recipes.series_networks import NETWORKS, network
+from chainrule.tasks.forecasting import mean_path
 
 Array = np.ndarray
 YEAR = 52
@@ -55,3 +63,54 @@ def film_ratings(
     expected = level + anchored + wave + drop
     ratings = np.clip(expected + rng.normal(0, noise, weeks), 1.0, 5.0)
     return Truth(ratings, expected, anchored, wave, drop, level)
+
+
+PRIZE, SCANDAL, HALF = 2 * YEAR, 4 * YEAR, YEAR // 2
+
+
+class Recovered(NamedTuple):
+    """What one-step predictions, without the true season, say of what was put in, as a share of the truth.
+
+    anchored: the rise from the half year before the prize to that after it. adapted: the fall from there to a
+    year later. dropped: the fall from the half year before the scandal to that from half a year after it on.
+    weeks: after the scandal, until four fifths of it are taken over. season: of the forecast of the year to
+    come, the correlation with the truth.
+    """
+
+    anchored: float
+    adapted: float
+    dropped: float
+    weeks: float
+    season: float
+
+
+def film_models() -> Mapping[str, Fit]:
+    """A few of each kind of state."""
+    means = partial(deseasoned, period=YEAR)
+    return {
+        "level, season": smoothing("none", YEAR),
+        "level, seasonal means": chain(means, fit=smoothing("none")),
+        "ar": chain(scaled, fit=autoregression(26)),
+        "ar, seasonal means": chain(means, scaled, fit=autoregression(26)),
+        "arma, seasonal means": chain(means, fit=moving_average(NONE)),
+        **{name: network(name, YEAR) for name in NETWORKS},
+    }
+
+
+def recovered(model: SeriesModel[Any], truth: Truth) -> Recovered:
+    """Of a model that was fitted to the ratings."""
+    predicted, state = model.follow(model.start(1), truth.ratings[None])
+    level, known = predicted.mean[0] - truth.season, truth.expected - truth.season
+
+    def moved(line: Float64[Array, " T"], before: int, after: int) -> float:
+        return float(line[after : after + HALF].mean() - line[before : before + HALF].mean())
+
+    spans = {"anchored": (PRIZE - HALF, PRIZE), "adapted": (PRIZE, PRIZE + YEAR),
+             "dropped": (SCANDAL - HALF, SCANDAL + HALF)}  # fmt: skip
+    shares = {name: moved(level, *span) / moved(known, *span) for name, span in spans.items()}
+    before = float(level[SCANDAL - 8 : SCANDAL].mean())
+    there = level[SCANDAL:] <= before + 0.8 * float(truth.scandal[SCANDAL])
+    path = mean_path(model, state, YEAR)[0]
+    wave = path - np.linspace(path[0], path[-1], YEAR)
+    season = 0.0 if wave.std() < 1e-9 else float(np.corrcoef(wave, truth.season[:YEAR])[0, 1])
+    return Recovered(**shares, weeks=float(np.argmax(there)) if there.any() else float("nan"), season=season)

@@ -1,8 +1,9 @@
-"""The default forecast: every candidate is held against the end of the training part, the median of the best.
+"""The default forecast: every candidate is held against the end of the training part, the best are averaged.
 
-    x_{T+j} = median of x^k_{T+j} over the eight k with the least held-out squared error
+    x_{T+j} = sum_k w_k x^k_{T+j},   w_k = a / E_k,   over the fifteen k with the least E_k,
+    E_k = the mean absolute error of k on the held-out part, the latest origins first
 
-One setting for all series. The held-out errors of the same median are its split-conformal intervals.
+One setting for all series. The held-out errors of the same average are its split-conformal intervals.
 Forecasts together beat the best of them more often than not (Bates & Granger 1969; Petropoulos & Svetunkov
 2020).
 
@@ -10,7 +11,7 @@ Shape letters: T time, H horizon, O origins, K members, N draws.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,44 +31,54 @@ from chainrule.tasks.forecasting import (
 
 Array = np.ndarray
 Model = SeriesModel[Any]
-KEPT = 8
+KEPT = 15
 ORIGINS = 40
+HALF_LIFE = 10  # origins: how soon an error counts half
 LARGEST = 1e100
 FEWEST = 4  # values: less is no series to learn from
 
 
 class Member(NamedTuple):
-    """A model, its state after the training values, and its held-out root mean squared error."""
+    """A model, its state after the training values, its held-out mean absolute error, and its say in the
+    average."""
 
     name: str
     model: Model
     state: Any
     error: float
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What forecasts one series. errors: of held-out forecasts 1..H steps on, from O origins; or empty."""
+    """What forecasts one series. errors: of held-out forecasts 1..H steps on, from O origins; or empty.
+    levels: of values above 0, how high those forecasts were on average; else empty."""
 
     members: tuple[Member, ...]
     errors: Float64[Array, "O H"]
+    levels: Float64[Array, " _"] = field(default_factory=lambda: np.empty(0))
 
     def mean(self, h: int) -> Float64[Array, " H"]:
-        """The recursive forecasts, which are means, together; with one member, its own."""
-        return np.median([mean_path(m.model, m.state, h)[0] for m in self.members], axis=0)
+        """The average of the recursive forecasts; with one member, its own."""
+        weights = np.array([member.weight for member in self.members])
+        return weights @ np.stack([mean_path(m.model, m.state, h)[0] for m in self.members])
 
     def reading(self, values: Float64[Array, " T"]) -> "Fitted":
         """The same models after other values, with nothing learned anew."""
         end = [len(values)]
         members = [member._replace(state=states_at(member.model, values, end)) for member in self.members]
-        return Fitted(tuple(members), self.errors)
+        return Fitted(tuple(members), self.errors, self.levels)
 
     def radii(self, h: int, level: float) -> Float64[Array, " H"]:
-        """Half the width of the split-conformal interval; beyond the horizon of the held-out forecasts it
-        grows with the root of the distance."""
+        """Half the width of the split-conformal interval, of the errors as they are or of their share of the
+        level, whichever is wider: what grows is missed by more. Beyond the horizon of the held-out forecasts
+        it grows with the root of the distance."""
         if not self.errors.size:
             raise InputError("interval: expected held-out errors, got too few values to hold some out")
         known = conformal_radii(self.errors, level)
+        if len(self.levels):
+            now = float(self.mean(len(known)).mean())
+            known = np.maximum(known, now * conformal_radii(self.errors / self.levels[:, None], level))
         steps = np.arange(1, h + 1)
         grown = np.sqrt(np.maximum(steps / len(known), 1.0))
         return known[np.minimum(steps, len(known)) - 1] * grown
@@ -91,9 +102,9 @@ def held_out_cutoffs(length: int, period: int, horizon: int) -> list[int]:
 
 
 def fit_default(values: Float64[Array, " T"], period: int, horizon: int) -> Fitted:
-    """The median of the best candidates."""
+    """The average of the best candidates."""
     check_length(values)
-    return fit_median(values, candidates(values, period), period, horizon)
+    return fit_average(values, candidates(values, period), period, horizon)
 
 
 def check_length(values: Float64[Array, " T"]) -> None:
@@ -104,7 +115,7 @@ def check_length(values: Float64[Array, " T"]) -> None:
         raise InputError(f"expected values up to {LARGEST:g} in size, got {np.abs(values).max():g}")
 
 
-def fit_median(values: Float64[Array, " T"], fits: Mapping[str, Fit], period: int, horizon: int) -> Fitted:
+def fit_average(values: Float64[Array, " T"], fits: Mapping[str, Fit], period: int, horizon: int) -> Fitted:
     """Each is fitted without the end of the training part and tried on it; the best are fitted on all of
     it."""
     cutoffs = held_out_cutoffs(len(values), period, horizon)
@@ -114,17 +125,27 @@ def fit_median(values: Float64[Array, " T"], fits: Mapping[str, Fit], period: in
         for name, fit in fits.items()
         if (path := _tried(fit, values, cutoffs, horizon)) is not None
     }
-    sizes = {name: _root_square(targets - path) for name, path in paths.items()}
+    sizes = {name: _mean_size(targets - path) for name, path in paths.items()}
     order = sorted(sizes, key=lambda name: sizes[name])[:KEPT]
     models = {name: model for name in order if (model := _fitted(fits[name], values)) is not None}
     if not models:
         return _fallback(values, fits)
-    held_out = targets - np.median([paths[name] for name in models], axis=0)
+    weights = _weights(np.array([sizes[name] for name in models]))
+    path = np.tensordot(weights, np.stack([paths[name] for name in models]), axes=1)
+    levels = path.mean(axis=1) if values.min() > 0 else np.empty(0)
+    levels = levels if (levels > 0).all() else np.empty(0)
     end = [len(values)]
     members = tuple(
-        Member(name, model, states_at(model, values, end), sizes[name]) for name, model in models.items()
+        Member(name, model, states_at(model, values, end), sizes[name], float(weight))
+        for (name, model), weight in zip(models.items(), weights, strict=True)
     )
-    return Fitted(members, held_out)
+    return Fitted(members, targets - path, levels)
+
+
+def _weights(sizes: Float64[Array, " K"]) -> Float64[Array, " K"]:
+    """In inverse proportion to the errors, and 1 in all; those without an error share it."""
+    inverse = (sizes == 0).astype(np.float64) if (sizes == 0).any() else sizes.min() / sizes
+    return inverse / inverse.sum()
 
 
 def _tried(
@@ -159,10 +180,9 @@ def _fallback(values: Float64[Array, " T"], fits: Mapping[str, Fit]) -> Fitted:
     return Fitted((member,), np.empty((0, 0)))
 
 
-def _root_square(errors: Float64[Array, "O H"]) -> float:
-    """Every step of the horizon counts the same, however many origins it has."""
-    with np.errstate(over="ignore"):
-        squares = errors**2
-    counts = np.maximum((~np.isnan(squares)).sum(axis=0), 1)
-    by_step = np.nansum(squares, axis=0) / counts
-    return float(np.sqrt(by_step[~np.isnan(errors).all(axis=0)].mean()))
+def _mean_size(errors: Float64[Array, "O H"]) -> float:
+    """Every step of the horizon counts the same, however many origins it has; of the origins, the later ones
+    more."""
+    say = 0.5 ** (np.arange(len(errors))[::-1, None] / HALF_LIFE) * ~np.isnan(errors)
+    sums, known = np.nansum(say * np.abs(errors), axis=0), say.sum(axis=0) > 0
+    return float((sums[known] / say.sum(axis=0)[known]).mean())

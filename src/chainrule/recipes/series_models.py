@@ -13,9 +13,11 @@ from jaxtyping import Float64
 from chainrule.core import SeriesModel
 from chainrule.models.series import (
     Form,
+    Orders,
     Root,
     Step,
     choose_lags,
+    choose_moving_average,
     deseasoned,
     differenced,
     fit_complex,
@@ -32,6 +34,29 @@ Fit = Callable[[Float64[Array, " T"]], Model]
 Make = Callable[[Float64[Array, " T"]], Step]
 MOST_LAGS, FEWEST_LAGS = 26, 12
 ROWS_PER_LAG = 4
+# Orders (p, q, seasonal p, seasonal q): what is tried after each way of taking differences
+NONE = tuple(Orders(*o) for o in ((1, 0), (2, 0), (1, 1), (2, 1), (3, 0), (2, 2), (0, 1)))
+ONCE = tuple(Orders(*o) for o in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (0, 2), (2, 1), (3, 0)))
+SEASONAL_NONE = tuple(
+    Orders(*o)
+    for o in (
+        (1, 0, 0, 0),
+        (2, 0, 0, 0),
+        (1, 1, 0, 0),
+        (1, 0, 1, 0),
+        (2, 0, 1, 0),
+        (1, 1, 1, 0),
+        (1, 0, 1, 1),
+    )
+)
+SEASONAL_ONCE = tuple(
+    Orders(*o)
+    for o in ((0, 1), (1, 1), (2, 0), (0, 1, 1, 0), (1, 1, 1, 0), (1, 0, 1, 0), (0, 1, 0, 1), (1, 1, 1, 1))
+)
+SEASON_TAKEN = tuple(
+    Orders(*o) for o in ((1, 0, 0, 1), (1, 1, 0, 1), (2, 0, 0, 1), (2, 1, 0, 1), (3, 0, 0, 1), (1, 1, 1, 0))
+)
+BOTH_TAKEN = tuple(Orders(*o) for o in ((0, 1, 0, 1), (1, 1, 0, 1), (0, 2, 0, 1), (2, 0, 0, 1), (0, 1, 1, 1)))
 NAIVE, SEASONAL_NAIVE = "naive", "seasonal-naive"
 
 
@@ -54,6 +79,10 @@ def complex_smoothing(period: int = 0) -> Fit:
 def autoregression(most: int) -> Fit:
     """At most `most` lags, and at least so many values for each."""
     return lambda values: choose_lags(values, max(0, min(most, len(values) // ROWS_PER_LAG)))
+
+
+def moving_average(tried: tuple[Orders, ...], period: int = 1, *, centred: bool = True) -> Fit:
+    return lambda values: choose_moving_average(values, tried, period, centred=centred)
 
 
 def naive(period: int) -> Fit:
@@ -83,27 +112,40 @@ def _most(period: int) -> int:
 def _plain(period: int, seasonal: int, before: tuple[Make, ...]) -> dict[str, Fit]:
     """The same models after the steps `before`."""
     ar = autoregression(_most(period))
-    made = {
+    made = {"ar": chain(*before, scaled, fit=ar), "ar of changes": chain(*before, differenced, fit=ar)}
+    return made | (_with_season(seasonal, ar, before) if seasonal else _without_season(before))
+
+
+def _without_season(before: tuple[Make, ...]) -> dict[str, Fit]:
+    return {
         "level": chain(*before, fit=smoothing("none")),
         "damped trend": chain(*before, fit=smoothing("damped")),
         "trend": chain(*before, fit=smoothing("linear")),
-        "ar": chain(*before, scaled, fit=ar),
-        "ar of changes": chain(*before, differenced, fit=ar),
+        "theta": chain(*before, fit=smoothing("drift")),
+        "arma": chain(*before, fit=moving_average(NONE)),
+        "arma of changes": chain(*before, differenced, fit=moving_average(ONCE, centred=False)),
+        "arma of changes, drift": chain(*before, differenced, fit=moving_average(ONCE)),
     }
-    if not seasonal:
-        return made | {"theta": chain(*before, fit=smoothing("drift"))}
-    means, over = partial(deseasoned, period=seasonal), partial(differenced, lag=seasonal)
-    return made | {
-        "level, season": chain(*before, fit=smoothing("none", seasonal)),
-        "damped trend, season": chain(*before, fit=smoothing("damped", seasonal)),
-        "trend, season": chain(*before, fit=smoothing("linear", seasonal)),
+
+
+def _with_season(m: int, ar: Fit, before: tuple[Make, ...]) -> dict[str, Fit]:
+    means, over = partial(deseasoned, period=m), partial(differenced, lag=m)
+    once, twice = (moving_average(tried, m, centred=False) for tried in (SEASONAL_ONCE, BOTH_TAKEN))
+    return {
+        "level, season": chain(*before, fit=smoothing("none", m)),
+        "damped trend, season": chain(*before, fit=smoothing("damped", m)),
+        "trend, season": chain(*before, fit=smoothing("linear", m)),
         "theta": chain(*before, means, fit=smoothing("drift")),
-        "complex, season": chain(*before, fit=complex_smoothing(seasonal)),
+        "complex, season": chain(*before, fit=complex_smoothing(m)),
         "complex, seasonal means": chain(*before, means, fit=complex_smoothing()),
         "ar, seasonal means": chain(*before, means, scaled, fit=ar),
         "ar of changes, seasonal means": chain(*before, means, differenced, fit=ar),
         "ar of seasonal changes": chain(*before, over, fit=ar),
         "ar of changes of seasonal changes": chain(*before, over, differenced, fit=ar),
+        "arma": chain(*before, fit=moving_average(SEASONAL_NONE, m)),
+        "arma of changes": chain(*before, differenced, fit=once),
+        "arma of seasonal changes": chain(*before, over, fit=moving_average(SEASON_TAKEN, m)),
+        "arma of changes of seasonal changes": chain(*before, over, differenced, fit=twice),
     }
 
 

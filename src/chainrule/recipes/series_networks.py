@@ -14,10 +14,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from chainrule.core import InputError, SeriesModel
-from chainrule.models.series import Transformed, scaled
+from chainrule.models.series import Transformed, differenced, logged, scaled
 from chainrule.models.series.autoregression import least_scale
 from chainrule.models.series.ensemble import Ensemble
 from chainrule.models.series.networks import RecurrentNetworkLearner, WindowNetworkLearner
+from chainrule.recipes.series_models import Fit, chain
 from chainrule.training.optimizers import Adam
 
 Array = np.ndarray
@@ -35,6 +36,9 @@ class Training(NamedTuple):
 
 
 LECTURE = Training()
+NETWORKS = ("mlp", "rnn", "gru", "lstm")
+HIDDEN, LONGEST = 16, 36
+ENSEMBLE = {name: Training(60 if name == "mlp" else 20, seeds=(0, 1, 2)) for name in NETWORKS}
 
 
 def windows_of(series: Sequence[Float64[Array, " _"]], span: int) -> Float64[Array, "N span"]:
@@ -87,3 +91,29 @@ def window_network(window: int, hidden: int, *, learned_scale: bool = False) -> 
 def recurrent_network(cell: str, hidden: int, span: int, *, learned_scale: bool = False) -> Make:
     learner = partial(RecurrentNetworkLearner, cell=cell, hidden=hidden, span=span)
     return lambda rng: learner(learned_scale=learned_scale, rng=rng)
+
+
+def make_network(name: str, period: int, shortest: int) -> Make:
+    """16 units; a window of a season and one more, a recurrent one reads three seasons at most, and neither
+    more than a third of the shortest series."""
+    room = max(shortest // 3, 1)
+    if name == "mlp":
+        return window_network(min(max(period + 1, 4), room), HIDDEN)
+    return recurrent_network(name, HIDDEN, min(max(3 * period, 12), LONGEST, room + 1))
+
+
+def network(name: str, period: int) -> Fit:
+    """An ensemble of three for one series, on logarithms where all values are above 0, and on seasonal
+    changes where there are three seasons: what is left for it is what these do not tell."""
+
+    def fit(values: Float64[Array, " T"]) -> SeriesModel[Any]:
+        steps: list[Callable[[Array], Any]] = [logged] if values.min() > 0 else []
+        if period > 1 and len(values) >= 3 * period:
+            steps.append(partial(differenced, lag=period))
+
+        def trained(z: Float64[Array, " _"]) -> SeriesModel[Any]:
+            return fit_network([z], make_network(name, period, len(z)), ENSEMBLE[name])[0]
+
+        return chain(*steps, fit=trained)(values)
+
+    return fit

@@ -7,6 +7,12 @@ from chainrule.models.series.autoregression import (
     seasonal_naive,
 )
 from chainrule.models.series.complex_smoothing import ComplexSmoothing, fit_complex
+from chainrule.models.series.moving_average import (
+    MovingAverage,
+    Orders,
+    choose_moving_average,
+    fit_moving_average,
+)
 from chainrule.models.series.smoothing import ExponentialSmoothing, Form, Hidden, Rates, fit_smoothing
 from chainrule.models.series.transforms import (
     Difference,
@@ -31,6 +37,8 @@ __all__ = [
     "Form",
     "Hidden",
     "Log",
+    "MovingAverage",
+    "Orders",
     "Rates",
     "Root",
     "Scale",
@@ -38,10 +46,12 @@ __all__ = [
     "Step",
     "Transformed",
     "choose_lags",
+    "choose_moving_average",
     "deseasoned",
     "differenced",
     "fit_autoregression",
     "fit_complex",
+    "fit_moving_average",
     "fit_smoothing",
     "logged",
     "scaled",

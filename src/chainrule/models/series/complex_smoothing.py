@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from chainrule.core import InputError, Normal, SeriesModel, check_values
+from chainrule.kernels.series import complex_squares, turned
 from chainrule.models.series.autoregression import least_scale
 from chainrule.models.series.search import closing_in, recent, solve_first
 
@@ -74,14 +75,6 @@ class ComplexSmoothing(SeriesModel[Complex]):
         return made, Complex(after[0], after[1], after[2].T, after[3].T)
 
 
-def turned(level: Array, potential: Array, errors: Array, a0: Any, a1: Any) -> tuple[Array, Array]:
-    """One step of the complex number."""
-    return (
-        level - (1 - a1) * potential + (a0 - a1) * errors,
-        level + (1 - a0) * potential + (a0 + a1) * errors,
-    )
-
-
 def smooth_complex(
     rates: ComplexRates,
     values: Array,
@@ -122,18 +115,16 @@ def fit_complex(values: Float64[Array, " T"], period: int = 0) -> ComplexSmoothi
     size = max(float(kept.std()), least_scale(kept))
     z = kept / size  # not shifted: only with a1 = 1 is a level at rest at any height
 
+    levels = np.zeros((2, 1 + count))
+    levels[0, 1] = levels[1, 2] = 1
+    season, potentials = np.zeros((period, 1 + count)), np.zeros((period, 1 + count))
+    season[range(period), range(3, 3 + period)] = 1
+    potentials[range(period), range(3 + period, 3 + 2 * period)] = 1
+
     def solved(points: Float64[Array, "P 4"]) -> tuple[Float64[Array, " P"], Float64[Array, "P parts"]]:
-        tried, shape = len(points), (len(points), 1 + count)
-        columns = np.zeros((len(z), 1, 1 + count))
-        columns[:, 0, 0] = z
-        parts = [np.zeros(shape), np.zeros(shape), np.zeros((period, *shape)), np.zeros((period, *shape))]
-        parts[0][:, 1] = parts[1][:, 2] = 1
-        for k in range(period):
-            parts[2][k, :, 3 + k] = parts[3][k, :, 3 + period + k] = 1
-        rates = ComplexRates(*(rate[:, None] for rate in rates_at(points)))
+        rates = np.stack(rates_at(points))
         with np.errstate(over="ignore", invalid="ignore"):
-            errors, _ = smooth_complex(rates, columns, *parts)
-        return solve_first(errors.reshape(len(z), tried, 1 + count))
+            return solve_first(complex_squares(z, rates, levels, season, potentials))
 
     least, point, first = closing_in(solved)
     rates = ComplexRates(*(float(rate[0]) for rate in rates_at(point[None])))

@@ -27,11 +27,8 @@ def recent(values: Float64[Array, " T"], period: int) -> Float64[Array, " _"]:
     return values[skipped - skipped % max(period, 1) :]
 
 
-def solve_first(errors: Float64[Array, "T P K"]) -> tuple[Float64[Array, " P"], Float64[Array, "P parts"]]:
-    """For each setting the least sum of squares, and the first state that has it."""
-    by_setting = np.ascontiguousarray(errors.transpose(1, 2, 0))
-    with np.errstate(over="ignore", invalid="ignore"):
-        squares = by_setting @ by_setting.transpose(0, 2, 1)
+def solve_first(squares: Float64[Array, "P K K"]) -> tuple[Float64[Array, " P"], Float64[Array, "P parts"]]:
+    """For each setting the least sum of squares, and the first state that has it, from E'E of the columns."""
     usable = np.isfinite(squares).all(axis=(1, 2)) & (np.abs(squares).max(axis=(1, 2)) < LARGEST)
     squares = np.where(usable[:, None, None], squares, 0.0)
     gram, right = squares[:, 1:, 1:], -squares[:, 1:, 0]

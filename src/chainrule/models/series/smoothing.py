@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from chainrule.core import InputError, Normal, SeriesModel, check_values
+from chainrule.kernels.series import smooth_squares
 from chainrule.models.series.autoregression import least_scale
 from chainrule.models.series.search import closing_in, recent, solve_first
 
@@ -151,20 +152,15 @@ def _solve(
     z: Float64[Array, " T"], rates: Rates, form: Form, drift: float
 ) -> tuple[Float64[Array, " P"], Float64[Array, "P parts"]]:
     """The sum of squares of each setting with its best first state (level, trend, season)."""
-    tried, period = len(rates.alpha), form.period
+    period = form.period
     has_trend = form.trend in ("linear", "damped")
     count = 1 + has_trend + max(period - 1, 0)
-    values = np.zeros((len(z), 1, 1 + count))
-    values[:, 0, 0] = z
-    level, trend = np.zeros((tried, 1 + count)), np.zeros((tried, 1 + count))
-    season = np.zeros((period, tried, 1 + count))
-    level[:, 1] = 1
-    trend[:, 0] = drift
+    level, trend = np.zeros(1 + count), np.zeros(1 + count)
+    season = np.zeros((period, 1 + count))
+    level[1], trend[0] = 1, drift
     if has_trend:
-        trend[:, 2] = 1
+        trend[2] = 1
     for k in range(period - 1):
-        season[k, :, 2 + has_trend + k], season[-1, :, 2 + has_trend + k] = 1, -1
-    columns = Rates(*(rate[:, None] for rate in rates))
+        season[k, 2 + has_trend + k], season[-1, 2 + has_trend + k] = 1, -1
     with np.errstate(over="ignore", invalid="ignore"):
-        errors, _ = smooth(columns, values, level, trend, season)
-    return solve_first(errors)
+        return solve_first(smooth_squares(z, np.stack(rates), level, trend, season))
