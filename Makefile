@@ -14,10 +14,10 @@ run: $(VENV)/.run
 	$(BIN)/chainrule compare --force
 
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-all: $(VENV)/.test
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	EXAMPLES=50 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(VENV)/.check
 	$(BIN)/ruff check src tests benchmarks hatch_build.py
@@ -50,4 +50,4 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 
 $(VENV)/.check: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 	$(PIP) -c constraints.txt -e '.[test,check]'
-	@touch $@
+	@touch $(VENV)/.test $@

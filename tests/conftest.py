@@ -17,7 +17,8 @@ jaxtyping.install_import_hook(
     "chainrule", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 )
 
-settings.register_profile("here", deadline=None, max_examples=50)
+EXAMPLES = int(os.environ.get("EXAMPLES", "20"))  # of a property; make test-all draws more
+settings.register_profile("here", deadline=None, max_examples=EXAMPLES)
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 

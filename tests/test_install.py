@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # an environment is made and filled
 ROOT = Path(__file__).resolve().parents[1]
 
 

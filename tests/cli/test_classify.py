@@ -30,7 +30,7 @@ def test_from_dated_reviews_to_a_forecast(run, trained, tmp_path):
     told = run("classify", "generate", "c", "--label", "negative", "-n", "2", "--seed", "3")
     assert len(told.out.splitlines()) == 2
     assert run("classify", "monthly", "c", "film-reviews", "--of", "positive", "-o", "m.csv").code == 0
-    months = list(csv.DictReader((tmp_path / "m.csv").open()))
+    months = list(csv.DictReader((tmp_path / "m.csv").read_text("utf-8").splitlines()))
     assert months[0]["ds"] == "2019-01-01"
     assert float(months[0]["low"]) < float(months[0]["y"]) < float(months[0]["high"])
     ahead = run(

@@ -215,6 +215,7 @@ def test_engines_of_the_other_commands(run: Run, text_file: Path, counted_file: 
     assert "expected the engine torch, got scratch" in done.err
 
 
+@pytest.mark.slow
 def test_export(run: Run, text_file: Path, counted_file: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed")
     assert run("train", text_file, *SMALL, "-o", "m").code == 0

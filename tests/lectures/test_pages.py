@@ -14,6 +14,8 @@ pytest.importorskip("marimo", reason="marimo is not installed")
 from chainrule.lectures import CONTENTS, PAGES, find_page
 from chainrule.lectures.language import labels
 
+pytestmark = pytest.mark.xdist_group("lectures")  # one worker: a page is run once for all of its tests
+
 # what a page has computed and need not compute again for its other language
 COSTLY = {
     "sequence_models": ("results", "values"),
@@ -74,7 +76,11 @@ def chinese_run(name: str) -> tuple[str, dict[str, Any]]:
     return html(outputs), dict(found)
 
 
-every_page = pytest.mark.parametrize("name", [page.name for page in PAGES])
+SLOW = {"beyond_ngrams", "from_scratch", "recurrent_networks", "review"}  # networks train in them
+every_page = pytest.mark.parametrize(
+    "name",
+    [pytest.param(page.name, marks=[pytest.mark.slow] * (page.name in SLOW)) for page in PAGES],
+)
 
 
 @every_page
@@ -151,6 +157,7 @@ def test_add_one_gives_away_too_much() -> None:
     assert rows["Witten-Bell"].held_out < rows["add-1"].held_out
 
 
+@pytest.mark.slow
 def test_an_n_gram_guesses_beyond_its_reach_and_a_network_does_not() -> None:
     found = english_run("beyond_ngrams")[1]
     agreed = found["agreed"]
@@ -162,6 +169,7 @@ def test_an_n_gram_guesses_beyond_its_reach_and_a_network_does_not() -> None:
     assert flat[1] > flat[2]
 
 
+@pytest.mark.slow
 def test_the_trap_shows_both_figures() -> None:
     shown, found = english_run("from_scratch")
     trap = found["trap"]
@@ -172,6 +180,7 @@ def test_the_trap_shows_both_figures() -> None:
     assert f"{trap.held_out[-1]:.1f}" in shown
 
 
+@pytest.mark.slow
 def test_no_step_is_longer_than_clipping_allows() -> None:
     found = english_run("from_scratch")[1]
     assert found["clipped"].lengths.max() <= 8.0 * 0.25 + 1e-6

@@ -102,7 +102,9 @@ def test_gradients_clipping_and_a_step_are_those_from_scratch(
         ours, theirs = x.state, y.state
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "cell", [pytest.param(cell, marks=[pytest.mark.slow] * (cell != "rnn")) for cell in CELLS]
+)
 def test_gradients_are_central_differences(cell: str, central_differences: Any) -> None:
     learner = TorchLearner(begun(cell, layers=2, embedding=H, tied=True))
     batch, state = batches(1)[0], learner.start(B)

@@ -81,6 +81,7 @@ class Encoder:
         return self.design._replace(stack=stack._replace(embedding=0)), kept | tables
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """What a file keeps: settings and parameters."""
         stack = self.design.stack
         settings = {name: getattr(stack, name) for name in SETTINGS}
         own = {"cell": stack.cell.name, "head": self.design.head.name}
