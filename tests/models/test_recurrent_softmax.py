@@ -78,7 +78,7 @@ def test_a_row_is_the_head_times_what_its_clusters_say() -> None:
     np.testing.assert_allclose(np.exp(log_probs(parameters, h))[0], expected, rtol=1e-12)
 
 
-@hypothesis.settings(max_examples=20)
+@hypothesis.settings(max_examples=8)
 @given(settings())
 def test_every_gradient(setting: tuple) -> None:
     parameters, vectors, labels = a_case(*setting)
