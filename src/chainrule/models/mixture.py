@@ -26,6 +26,7 @@ Members = tuple[TokenModel[Any], ...]
 States = tuple[Any, ...]
 Bucket = Callable[[States], Integer[Array, " B"]]
 ROUNDS = 1000  # of expectation and maximisation, after which at most log(K) / 1000 nats a token are missing
+MOST_ROUNDS, EFFORT = 20_000, 4_000_000  # where there is little to read: numbers read in all rounds
 LEAST = -40.0  # nats: who rules a token out cannot rule it out of a product for ever
 
 
@@ -49,7 +50,7 @@ def best_weights(log_probs: Float64[Array, "K N"], tolerance: float = 1e-5) -> F
         raise InputError("tokens: expected some that a model can give, got none")
     probs = np.exp(log_probs - log_probs.max(axis=0))
     weights = np.full(members, 1 / members)
-    for _ in range(ROUNDS):
+    for _ in range(max(ROUNDS, min(MOST_ROUNDS, EFFORT // probs.size))):
         shares = weights[:, None] * probs
         better = (shares / shares.sum(axis=0)).mean(axis=1)
         growth = np.divide(better, weights, out=np.zeros(members), where=weights > 0)
