@@ -16,7 +16,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from rich.console import Console
 import chainrule
 from chainrule.core import Batch
 from chainrule.models.recurrent.flow import gradient_norms
+from chainrule.recipes.lecture_networks import endless
 from chainrule.report import clipping_figure, flow_figure, number, partition_figure, png, svg
 from chainrule.tasks.diversity import distinct_ngrams, repetition
 from chainrule.tasks.evaluation import LN2
@@ -114,7 +115,7 @@ def high_rate(ids: np.ndarray, vocab_size: int, theta: float, extent: Extent, se
     learner = chainrule.RecurrentLearner(vocab_size, cell="rnn", hidden=extent.hidden, rng=rng)
     optimizer, state, run = SGD(HIGH_RATE), learner.start(BATCH), np.full((extent.steps, 2), np.nan)
     with np.errstate(all="ignore"):  # that the numbers are no longer finite is what is shown
-        for at, batch in zip(range(extent.steps), endless(ids, rng), strict=False):
+        for at, batch in zip(range(extent.steps), endless(ids, rng, BATCH, STEPS), strict=False):
             step = learner.gradients(batch, state)
             run[at] = step.nats / step.count, clip(step.gradients, theta)
             if not np.isfinite(run[at]).all():
@@ -122,14 +123,6 @@ def high_rate(ids: np.ndarray, vocab_size: int, theta: float, extent: Extent, se
             optimizer.step(learner.parameters, step.gradients, HIGH_RATE)
             state = step.state
     return run
-
-
-def endless(ids: np.ndarray, rng: np.random.Generator) -> Iterator[Batch]:
-    """Epoch after epoch, full batches only."""
-    while True:
-        for batch in chainrule.sequential_batches(ids, BATCH, STEPS, rng):
-            if batch.items.shape == (BATCH, STEPS + 1):
-                yield batch
 
 
 def partitions(text: str, extent: Extent) -> tuple[Any, Rows]:

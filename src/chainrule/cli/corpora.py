@@ -13,7 +13,8 @@ from chainrule.core import InputError
 from chainrule.data.codec import Codec
 from chainrule.data.corpora import KNOWN, is_here
 from chainrule.files import written_aside
-from chainrule.models.ngram import NgramCounts, count_ngrams
+from chainrule.models.ngram import count_ngrams
+from chainrule.recipes.counted import top_ngrams
 from chainrule.report import png, zipf_figure
 from chainrule.tasks.evaluation import TextCounts
 from chainrule.tasks.zipf import ZipfFit, fit_zipf
@@ -93,7 +94,7 @@ def zipf(
     counts = count_ngrams([ids], codec.vocab_size, 3)
     frequencies = {n: counts.ngrams(n)[1] for n in (1, 2, 3)}
     fits = {n: fit_zipf(frequency) for n, frequency in frequencies.items()}
-    tops = {n: _top(counts, codec, n, top) for n in fits}
+    tops = {n: top_ngrams(counts, codec, n, top) for n in fits}
     if path is not None:
         with written_aside(path) as file:
             file.write(png(zipf_figure(frequencies, fits)))
@@ -104,17 +105,6 @@ def zipf(
     _print_fits(fits)
     _print_tops(tops)
     out().print(Text.from_ansi(_terminal_plot(frequencies)))
-
-
-def _top(counts: NgramCounts, codec: Codec, n: int, top: int) -> list[tuple[str, int]]:
-    rows, frequency = counts.ngrams(n)
-    order = np.argsort(-frequency, kind="stable")[: max(top, 0)]
-    separator = " " if codec.tokenizer.loses else ""
-    join = codec.tokenizer.join
-    return [
-        (separator.join(join([t]) for t in codec.vocabulary.decode(rows[i])), int(frequency[i]))
-        for i in order
-    ]
 
 
 def _as_dict(n: int, fit: ZipfFit, top: list[tuple[str, int]]) -> dict[str, Any]:

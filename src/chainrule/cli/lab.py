@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.console import err, note
-from chainrule.core import InputError
-from chainrule.pages import listen, reachable, serve
+from chainrule.pages import listen, needs_marimo, reachable, serve
 
 Host = Annotated[
     str, typer.Option(help="The address to serve on; others than this machine's own need a token.")
@@ -60,13 +59,3 @@ def lab(
 def telling(what: str) -> Callable[[str], None]:
     """Says where the page is, once it answers."""
     return lambda url: err().print(f"{what}: {url}   (Ctrl-C ends it)", soft_wrap=True, markup=False)
-
-
-def needs_marimo(command: str) -> None:
-    """Raises InputError without the package that serves pages."""
-    try:
-        import marimo  # pyright: ignore[reportUnusedImport]  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"{command}: expected the package marimo, which is not installed: pip install 'chainrule[lab]'"
-        ) from error

@@ -12,7 +12,7 @@ from chainrule.lab import texts, views
 from chainrule.lab.job import Job, View
 from chainrule.lab.models import hidden_states
 from chainrule.language_model import LanguageModel
-from chainrule.report import svg
+from chainrule.report import signs, svg
 from chainrule.report.learning import hidden_figure
 
 Say = Callable[[str, str], str]
@@ -128,7 +128,7 @@ def hidden(say: Say, lm: LanguageModel, text: str) -> Any:
     except ChainruleError as error:
         return mo.Html(views.complaint(str(error)))
     rows = [
-        {"#": i, "token": views.shown_token(token)}
+        {"#": i, "token": signs(token)}
         | {f"h{j}": round(float(value), 3) for j, value in enumerate(vector[:FIRST_UNITS])}
         for i, (token, vector) in enumerate(zip(tokens, vectors, strict=True), 1)
     ]

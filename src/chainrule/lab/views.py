@@ -15,17 +15,12 @@ from chainrule.lab.job import View
 from chainrule.lab.models import Line
 from chainrule.lab.prefix import Choice, Said
 from chainrule.language_model import LanguageModel, TokenSurprisal
-from chainrule.report import number, surprisal_legend, surprisal_spans, svg, visible
+from chainrule.report import number, signs, surprisal_legend, surprisal_spans, svg
 from chainrule.report.learning import learning_figure
 from chainrule.tasks.evaluation import LN2
 
 SHOWN = 3000  # tokens that are coloured
 STYLE = Markup("<style>{}</style>").format(Markup((Path(__file__).parent / "style.css").read_text("utf-8")))
-
-
-def shown_token(token: str) -> str:
-    """A token so that a blank or a line's end can be seen."""
-    return visible(token).replace("\n", "↵").replace(" ", "␣").replace("\t", "⇥") or "∅"
 
 
 def coloured(lm: LanguageModel, text: str, legend: Mapping[str, str]) -> str:
@@ -71,7 +66,7 @@ def surprises(lm: LanguageModel, text: str, most: int = 10) -> list[dict[str, st
     """The tokens that cost most, as rows of a table."""
     scored = _scored(lm, text)[0]
     ranked = sorted(enumerate(scored), key=lambda pair: -pair[1].bits)[:most]
-    return [{"#": i + 1, "token": shown_token(t.token), "bits": round(t.bits, 3)} for i, t in ranked]
+    return [{"#": i + 1, "token": signs(t.token), "bits": round(t.bits, 3)} for i, t in ranked]
 
 
 def bars(choices: Sequence[Choice], words: tuple[str, str, str]) -> str:
@@ -80,7 +75,7 @@ def bars(choices: Sequence[Choice], words: tuple[str, str, str]) -> str:
         Markup(
             '<tr><td class="cr-token">{}</td><td class="cr-bar"><i style="width:{:.2f}%"></i>'
             '<i style="width:{:.2f}%"></i></td><td>{:.4f}</td><td>{:.4f}</td></tr>'
-        ).format(shown_token(c.token), 100 * c.model, 100 * c.drawn, c.model, c.drawn)
+        ).format(signs(c.token), 100 * c.model, 100 * c.drawn, c.model, c.drawn)
         for c in choices
     )
     head = Markup("<tr><th>{}</th><th></th>{}{}</tr>").format(

@@ -14,7 +14,7 @@ from chainrule.data.example_texts import MOST, english
 from chainrule.lectures import CONTENTS, LANGUAGES, PAGES, Page
 from chainrule.lectures.exercises import Verdict, check_choice, check_number
 from chainrule.lectures.language import say, term, translated
-from chainrule.report import number, svg
+from chainrule.report import number, signs, svg
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -134,7 +134,7 @@ class Token(str):
 
 def shown(token: str) -> Token:
     """A token that can be seen: blanks and line ends by their signs."""
-    return Token(token.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥") or "∅")
+    return Token(signs(token))
 
 
 TEXTS = {

@@ -26,14 +26,10 @@ def serve(
     meta: what every page finds in `mo.app_meta().request.meta` (numbers, strings, lists of them). ready: told
     the address to open, once it answers. browser: whether to open it. Raises InputError without marimo.
     """
-    try:
-        import marimo
-        import uvicorn
-        from starlette.routing import Mount
-    except ImportError as error:
-        raise InputError(
-            "pages: expected the package marimo, which is not installed: pip install 'chainrule[lab]'"
-        ) from error
+    needs_marimo("pages")
+    import marimo
+    import uvicorn
+    from starlette.routing import Mount
 
     builder = marimo.create_asgi_app(quiet=True, token=address.token, session_ttl=FORGOTTEN)
     for path, file in pages.items():
@@ -64,3 +60,13 @@ def serve(
         pass
     finally:
         address.listening.close()
+
+
+def needs_marimo(what: str) -> None:
+    """Raises InputError, about `what`, without the package that makes pages."""
+    try:
+        import marimo  # pyright: ignore[reportUnusedImport]  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"{what}: expected the package marimo, which is not installed: pip install 'chainrule[lab]'"
+        ) from error

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Integer
 
 from chainrule.core import InputError
+from chainrule.data.codec import Codec
 from chainrule.data.dataset import Dataset
-from chainrule.models.ngram import ESTIMATED, AddK, NgramModel, count_ngrams, estimate
+from chainrule.models.ngram import ESTIMATED, AddK, NgramCounts, NgramModel, count_ngrams, estimate
 from chainrule.models.ngram.counts import longest_row
 from chainrule.models.ngram.memory import check_memory
 from chainrule.models.ngram.smoothing import make_smoothing
@@ -73,3 +74,15 @@ def _best(
         if order >= best[1] + 2:
             break
     return best[1:]
+
+
+def top_ngrams(counts: NgramCounts, codec: Codec, n: int, top: int) -> list[tuple[str, int]]:
+    """The most frequent n-grams as they read, and how often they were seen."""
+    rows, frequency = counts.ngrams(n)
+    order = np.argsort(-frequency, kind="stable")[: max(top, 0)]
+    separator = " " if codec.tokenizer.loses else ""
+    join = codec.tokenizer.join
+    return [
+        (separator.join(join([t]) for t in codec.vocabulary.decode(rows[i])), int(frequency[i]))
+        for i in order
+    ]

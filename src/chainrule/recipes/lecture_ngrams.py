@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float64, Int64, Integer
 
 from chainrule.core import Batch, InputError, TokenModel
-from chainrule.data.codec import Codec
 from chainrule.models.ngram import MaximumLikelihood, NgramCounts, NgramModel, WittenBell, count_ngrams
 from chainrule.models.ngram.smoothing import Smoothing
 from chainrule.models.recurrent import RecurrentLearner
@@ -62,18 +61,6 @@ def count_in_ring(text: Sequence[str], part: Sequence[str]) -> int:
     """How often tokens stand in a row in a text whose end is followed by its beginning; N for none."""
     ring, wanted = [*text, *text[: max(len(part) - 1, 0)]], list(part)
     return sum(ring[at : at + len(wanted)] == wanted for at in range(len(text)))
-
-
-def top_ngrams(counts: NgramCounts, codec: Codec, n: int, top: int) -> list[tuple[str, int]]:
-    """The most frequent n-grams as they read, and how often they were seen."""
-    rows, frequency = counts.ngrams(n)
-    order = np.argsort(-frequency, kind="stable")[: max(top, 0)]
-    separator = " " if codec.tokenizer.loses else ""
-    join = codec.tokenizer.join
-    return [
-        (separator.join(join([t]) for t in codec.vocabulary.decode(rows[i])), int(frequency[i]))
-        for i in order
-    ]
 
 
 class Smoothed(NamedTuple):

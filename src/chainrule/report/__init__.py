@@ -15,7 +15,7 @@ from chainrule.report.reach import (
     trap_figure,
 )
 from chainrule.report.series import forecast_figure, k_step_figure
-from chainrule.report.surprisal import Span, surprisal_legend, surprisal_spans, visible
+from chainrule.report.surprisal import Span, signs, surprisal_legend, surprisal_spans, visible
 from chainrule.report.texts import batches_figure, order_figure, vocabulary_figure
 from chainrule.report.unrolled import bits_figure, engines_figure, unrolled_figure
 from chainrule.report.words import best, interval, is_trained, number, saving, summary, trap
@@ -46,6 +46,7 @@ __all__ = [
     "perplexity_figure",
     "png",
     "saving",
+    "signs",
     "step_figure",
     "summary",
     "surprisal_legend",

@@ -60,6 +60,11 @@ def surprisal_legend() -> list[Span]:
     ]
 
 
+def signs(token: str) -> str:
+    """A token so that a blank or a line's end can be seen."""
+    return visible(token).replace("\n", "↵").replace(" ", "␣").replace("\t", "⇥") or "∅"
+
+
 def visible(text: str) -> str:
     """The text with characters that cannot be shown, or not written to a file, replaced by such as can."""
     return text.translate(_SAFE)

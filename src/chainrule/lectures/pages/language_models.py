@@ -20,7 +20,8 @@ with app.setup:
     from chainrule.lectures import parts
     from chainrule.lectures.parts import say
     from chainrule.models.ngram import AddK, MaximumLikelihood, WittenBell, count_ngrams
-    from chainrule.recipes.lecture_ngrams import chain_rule, count_in_ring, smoothed, top_ngrams
+    from chainrule.recipes.counted import top_ngrams
+    from chainrule.recipes.lecture_ngrams import chain_rule, count_in_ring, smoothed
     from chainrule.recipes.lecture_text import windows_read
     from chainrule.report import batches_figure, zipf_figure
     from chainrule.tasks.zipf import fit_zipf
