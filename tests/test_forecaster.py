@@ -184,6 +184,7 @@ def test_beyond_what_was_held_out_intervals_grow_with_the_root() -> None:
     assert (np.diff(radii) >= 0).all()
 
 
+@pytest.mark.slow
 def test_draws_have_the_intervals_as_their_quantiles() -> None:
     fitted = fit_default(values(), PERIOD, 3)
     draws = fitted.draws(3, 400)

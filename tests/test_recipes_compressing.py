@@ -239,6 +239,7 @@ def test_what_the_machine_is_called_tells_no_names() -> None:
     assert "/" not in said
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_and_every_cut_of_a_file_by_a_model(counted: LanguageModel) -> None:
     file, _ = packed(SHORT, lm=counted)
     for at in range(len(file)):

@@ -26,6 +26,7 @@ def texts(count: int, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
     return made, labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["mean", "last", "max"])
 def test_what_the_order_says_is_learned(head: str) -> None:
     """No bag of words can tell these apart."""

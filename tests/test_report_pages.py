@@ -84,6 +84,7 @@ def test_a_cell_of_the_unrolled_network_has_the_colour_of_its_value():
     assert red[3] == pytest.approx(blue[3], abs=0.01)  # 0 is neither
 
 
+@pytest.mark.slow
 def test_a_figure_made_again_is_the_same():
     for name, figure in figures().items():
         assert svg(figure) == svg(figures()[name])

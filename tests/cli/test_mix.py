@@ -46,6 +46,7 @@ def test_weights_from_a_file(run: Run, pair: tuple[str, str], text_file: Path, t
     assert "of the text that weighed them was trained on" in known.err
 
 
+@pytest.mark.slow
 def test_what_cannot_be_mixed(run: Run, pair: tuple[str, str], text_file: Path) -> None:
     (text_file.parent / "other.txt").write_text("abcabc\n" * 300, "utf-8")
     assert run("train", "other.txt", "--model", "unigram", "-o", "c").code == 0

@@ -102,6 +102,7 @@ def test_a_page_runs_to_its_end_and_grades_its_exercise(name: str) -> None:
     assert len(wrongly["verdict"].why) > 5
 
 
+@pytest.mark.slow
 @every_page
 def test_the_chinese_page_says_everything_in_chinese(name: str) -> None:
     english, _ = english_run(name)

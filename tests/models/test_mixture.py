@@ -91,6 +91,7 @@ def test_a_fitted_mixture_is_no_worse_than_its_best_member_on_what_it_was_fitted
     assert whole <= best + 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [OnlineMixture, LogisticMixture])
 def test_online_weights_find_the_member_that_knows(kind: Any) -> None:
     """A text of the trigram itself: its nats are neared, though nobody said which member it was."""

@@ -268,6 +268,7 @@ def test_the_size_is_kept_to(case: Case, share: float) -> None:
     np.testing.assert_allclose(row_sums(made), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(cases(2), st.floats(0, 1))
 def test_the_threshold_of_a_size_is_the_lowest(case: Case, share: float) -> None:
