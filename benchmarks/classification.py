@@ -1,6 +1,6 @@
 """How often the default classifier is right on film and on Chinese hotel reviews, beside its baselines.
 
-    python benchmarks/classification.py [--data NAME ...] [--seed N] [--quick] [--json]
+    python benchmarks/classification.py [--data NAME ...] [--seed N] [--networks] [--quick] [--json]
 
 accuracy/   percent, mean over 5 stratified folds; folds: of each; half: of the 95 % interval by Student's t.
             Rows end with default, each of its parts alone (scale and offset from the same inner folds),
@@ -9,6 +9,8 @@ accuracy/   percent, mean over 5 stratified folds; folds: of each; half: of the 
 macro-f1/, calibration-error/   percent; log-loss/ nats a text
 confusion/  over all folds: rows are the true classes in the order of their names
 seconds/    of a processor, for one fold's fit;  texts-per-second/ prediction of a fold, on one processor
+--networks  the recurrent classifiers as well, from nothing and from a language model of the training folds:
+            each alone, and in one pool with the parts of the default (of all parts two inner folds, not four)
 
 Everything is fitted to the training folds alone. The data are read from CHAINRULE_DATA/sentiment.
 --quick: a fifth of the texts, two folds.
@@ -29,7 +31,7 @@ import numpy as np
 from chainrule.classifier import class_ids
 from chainrule.data.folds import Split, stratified_folds
 from chainrule.data.labelled import Labelled, read_classes, read_labelled
-from chainrule.recipes.classifying import PARTS, Fitted, alone, fit_classifier
+from chainrule.recipes.classifying import KINDS, PARTS, Fitted, alone, fit_classifier
 from chainrule.tasks.classification import interval, scores
 
 NAMES = ("rt-polarity", "chnsenticorp")
@@ -87,6 +89,24 @@ class Tally:
         self.other.setdefault(what, []).append(value)
 
 
+def with_networks(
+    tally: Tally, texts: list[str], labels: np.ndarray, split: Split, classes: int, seed: int
+) -> None:
+    """The same of the recurrent classifiers, and of a pool that has them."""
+    shown, held = [texts[i] for i in split.train], [texts[i] for i in split.test]
+    learned, truth = labels[split.train], labels[split.test]
+    networks = (*KINDS["recurrent"], *KINDS["pretrained"])
+    began = time.process_time()
+    fitted = fit_classifier(shown, learned, classes, specs=(*PARTS, *networks), seed=seed)
+    tally.put("networks-seconds", time.process_time() - began)
+    opinions = fitted.opinions(held)
+    tally.right("default-and-networks", fitted.pool.log_probs(opinions).argmax(axis=1), truth)
+    last = list(zip(fitted.parts, alone(fitted, learned), opinions, strict=True))[-len(networks) :]
+    for part, pool, said in last:
+        predicted = pool.log_probs(said[None]).argmax(axis=1)
+        tally.right(part.spec.name.replace(" ", "-"), predicted, truth)
+
+
 def one_fold(tally: Tally, name: str, texts: list[str], labels: np.ndarray, split: Split, seed: int) -> None:
     """Fits everything to one training part and scores it on the other."""
     shown, held = [texts[i] for i in split.train], [texts[i] for i in split.test]
@@ -112,7 +132,7 @@ def one_fold(tally: Tally, name: str, texts: list[str], labels: np.ndarray, spli
         tally.right(f"sklearn-{peer}", predict(held), truth)
 
 
-def figures(name: str, seed: int, quick: bool) -> Iterator[Row]:
+def figures(name: str, seed: int, networks: bool, quick: bool) -> Iterator[Row]:
     data = read(name)
     classes, labels = class_ids(data.labels)
     texts = list(data.texts)
@@ -123,6 +143,8 @@ def figures(name: str, seed: int, quick: bool) -> Iterator[Row]:
     folds = stratified_folds(labels, QUICK_FOLDS if quick else FOLDS, np.random.default_rng(seed))
     for split in folds:
         one_fold(tally, name, texts, labels, split, seed)
+        if networks:
+            with_networks(tally, texts, labels, split, len(classes), seed)
     best = max(
         (m for m in tally.accuracy if m.startswith("sklearn")), key=lambda m: np.mean(tally.accuracy[m])
     )
@@ -139,7 +161,7 @@ def figures(name: str, seed: int, quick: bool) -> Iterator[Row]:
             other = float(np.mean(tally.accuracy[best]))
             row |= {"peer": best, "peer_value": other, "ratio": mean / other, "seed": seed}
         yield row
-    units = {"seconds": "s", "texts-per-second": "texts/s", "log-loss": "nats"}
+    units = {"seconds": "s", "networks-seconds": "s", "texts-per-second": "texts/s", "log-loss": "nats"}
     for what, each in tally.other.items():
         mean, half = interval(each)
         unit = units.get(what, "%")
@@ -155,12 +177,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", nargs="*", choices=NAMES, default=list(NAMES), help="only these")
     parser.add_argument("--seed", type=int, default=0, help="of the folds, and of the folds inside them")
+    parser.add_argument("--networks", action="store_true", help="recurrent ones too: minutes for each fold")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     made: list[Row] = []
     for name in options.data:
-        for row in figures(name, options.seed, options.quick):
+        for row in figures(name, options.seed, options.networks, options.quick):
             made.append(row)
             if not options.json:
                 more = f" +- {row['half']:.2f}" if "half" in row else f" {row['confusion']}"

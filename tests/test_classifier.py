@@ -215,6 +215,10 @@ def test_what_it_cannot_say_is_refused(classifier):
         classifier.generate("mixed")
     with pytest.raises(InputError, match="model: expected one of default"):
         TextClassifier.fit(TEXTS[:9], LABELS[:9], model="oracle")
+    with pytest.raises(InputError, match="cell: expected a network, recurrent or pretrained, got bayes"):
+        TextClassifier.fit(TEXTS[:9], LABELS[:9], model="bayes", cell="lstm")
+    with pytest.raises(InputError, match="head: expected one of mean, last, max, got 'each'"):
+        TextClassifier.fit(TEXTS[:9], LABELS[:9], model="pretrained", head="each")
     bayes = TextClassifier.fit(TEXTS[:40], LABELS[:40], model="bayes")
     with pytest.raises(InputError, match="with a model a class"):
         bayes.generate("positive")
@@ -239,9 +243,11 @@ def test_the_scandal_is_seen_in_predicted_sentiment():
 
 
 @pytest.mark.slow
-def test_a_recurrent_network_may_stand_in_its_place(tmp_path):
-    made = TextClassifier.fit(TEXTS[:360], LABELS[:360], model="recurrent")
-    assert made.score(TEXTS[360:], LABELS[360:]) > 0.6
+@pytest.mark.parametrize("network", [{}, {"cell": "lstm", "head": "mean", "bidirectional": True}])
+def test_a_recurrent_network_may_stand_in_its_place(tmp_path, network):
+    whole = film_reviews(np.random.default_rng(0))
+    made = TextClassifier.fit(whole.texts[:720], whole.labels[:720], model="recurrent", **network)
+    assert made.score(whole.texts[720:], whole.labels[720:]) > 0.7
     made.save(tmp_path / "c")
     again = TextClassifier.load(tmp_path / "c")
     np.testing.assert_allclose(again.log_probs(TOLD), made.log_probs(TOLD), atol=1e-9)

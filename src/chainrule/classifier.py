@@ -66,9 +66,12 @@ class TextClassifier:
         seed: int = 0,
         name: str = "texts",
         tell: Callable[[float, str], None] | None = None,
+        **network: Any,
     ) -> "TextClassifier":
         """Fit to texts with a label each. model: a kind of `chainrule.recipes.classifying.KINDS`. fold_case:
         read capitals as small letters. seed: of the folds inside the texts that the parts are weighed on.
+        network: where the model has one, what `chainrule.recipes.class_parts.Network` should have otherwise,
+        such as cell="lstm", head="mean", bidirectional=True.
 
         Raises InputError for no texts, empty ones, one class, and a class with one text.
         """
@@ -77,14 +80,14 @@ class TextClassifier:
             raise InputError(f"labels: expected one a text, {len(texts):,}, got {len(labels):,}")
         classes, ids = class_ids(labels)
         fitted = fit_classifier(
-            texts, ids, len(classes), specs=specs_of(model), fold=fold_case, seed=seed, tell=tell
+            texts, ids, len(classes), specs=specs_of(model, **network), fold=fold_case, seed=seed, tell=tell
         )
         counts = dict(zip(classes, np.bincount(ids).tolist(), strict=True))
         parts = [
             {"name": part.spec.name, "weight": float(weight)}
             for part, weight in zip(fitted.parts, fitted.pool.weights, strict=True)
         ]
-        card = {"source": name, "model": model, "seed": seed, "texts": counts, "parts": parts}
+        card = {"source": name, "model": model, "seed": seed, "texts": counts, "parts": parts, **network}
         return cls(classes, fitted, {**card, "seconds": fitted.seconds})
 
     @property

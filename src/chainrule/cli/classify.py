@@ -19,7 +19,7 @@ from chainrule.data.folds import Split, stratified_folds, stratified_split
 from chainrule.data.labelled import Labelled, Wanted, read_classes, read_labelled
 from chainrule.data.series import parse_times
 from chainrule.files import write_text, written_aside
-from chainrule.recipes.classifying import KINDS
+from chainrule.recipes.classifying import CELLS, KINDS, POOLS
 from chainrule.recipes.film_reviews import film_reviews
 from chainrule.report import classes_figure, png
 from chainrule.tasks.classification import ClassScores
@@ -64,6 +64,16 @@ def train(
     label_column: LabelColumn = None,
     encoding: Encoding = None,
     keep_case: Annotated[bool, typer.Option("--keep-case", help="Tell capitals from small letters.")] = False,
+    cell: Annotated[
+        str | None, typer.Option(help=f"Of a network: {', '.join(CELLS)}.", show_default="gru")
+    ] = None,
+    pooling: Annotated[
+        str | None,
+        typer.Option(help=f"Of a network's hidden vectors: {', '.join(POOLS)}.", show_default="max"),
+    ] = None,
+    bidirectional: Annotated[
+        bool, typer.Option("--bidirectional", help="A network reads from the end as well.")
+    ] = False,
     seed: Seed = 0,
     plot: Plot = None,
     force: Force = False,
@@ -82,7 +92,9 @@ def train(
     names, ids = class_ids(labelled.labels)
     rng = np.random.default_rng(seed)
     splits = stratified_folds(ids, folds, rng) if folds else [stratified_split(ids, test, rng)]
+    network = {"cell": cell, "head": pooling, "bidirectional": bidirectional}
     how: dict[str, Any] = {"model": model, "fold_case": not keep_case, "seed": seed, "name": labelled.source}
+    how |= {name: value for name, value in network.items() if value}
     classifier, made = _fit(labelled, splits, how, whole=bool(folds) and to is not None)
     if to is not None:
         classifier.save(to)

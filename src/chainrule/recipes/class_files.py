@@ -16,7 +16,7 @@ from chainrule.data.vocabulary import Vocabulary
 from chainrule.models.archive import pack, unpack
 from chainrule.models.encoder import Encoder
 from chainrule.models.ngram.counts import counts_from_arrays, counts_to_arrays
-from chainrule.recipes.class_parts import Conditional, Part, Recurrent, Source, Spec, Weighed
+from chainrule.recipes.class_parts import Conditional, Network, Part, Recurrent, Source, Spec, Weighed
 from chainrule.recipes.classifying import Fitted
 from chainrule.tasks.classification import Pool
 
@@ -68,7 +68,8 @@ def unpack_classifier(header: dict[str, Any], arrays: Arrays, classes: int) -> F
 
 
 def _spec_as_dict(spec: Spec) -> dict[str, Any]:
-    return {**vars(spec), "orders": list(spec.orders)}
+    network = spec.network and spec.network._asdict()
+    return {**vars(spec), "orders": list(spec.orders), "network": network}
 
 
 def _source_header(source: Source) -> dict[str, Any]:
@@ -109,7 +110,8 @@ def _source(header: dict[str, Any], arrays: Arrays) -> Source:
 
 def _part(entry: dict[str, Any], sources: list[Source], arrays: Arrays, classes: int) -> Part:
     settings: dict[str, Any] = {**entry["spec"], "orders": tuple(map(int, entry["spec"]["orders"]))}
-    spec = Spec(**settings)
+    network = settings.pop("network")
+    spec = Spec(**settings, network=Network(**network) if network else None)
     source = sources[int(entry["source"])]
     if spec.kind == "conditional":
         models = tuple(

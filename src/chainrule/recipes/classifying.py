@@ -9,7 +9,7 @@ Shape letters: N texts, K classes, M parts.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ from jaxtyping import Bool, Float64, Integer
 
 from chainrule.core import InputError
 from chainrule.data.folds import stratified_folds
-from chainrule.recipes.class_parts import Part, Read, Source, Spec, fit_part, read_training
+from chainrule.recipes.class_parts import Network, Part, Read, Source, Spec, fit_part, read_training
 from chainrule.tasks.classification import Pool, fit_pool
 
 Array = np.ndarray
 Tell = Callable[[float, str], None]
 INNER = 4  # folds inside the training texts
 INNER_SLOW = 2  # where a part is a network
+CELLS, POOLS = ("rnn", "gru", "lstm"), ("mean", "last", "max")
 PARTS = (
     Spec("word 2-gram models", "conditional", "words", (2,)),
     Spec("character 5-gram models", "conditional", "characters", (5,)),
@@ -37,9 +38,12 @@ KINDS = {
     "words": PARTS[:1],
     "characters": PARTS[1:2],
     "weighed": PARTS[4:5],
-    "recurrent": (Spec("recurrent network", "recurrent", "words", (1,)),),
+    "recurrent": (Spec("recurrent network", "recurrent", "words", (1,), network=Network()),),
     "pretrained": (
-        Spec("recurrent network from a language model", "recurrent", "words", (1,), pretraining=4),
+        Spec(
+            *("recurrent network from a language model", "recurrent", "words", (1,)),
+            network=Network(pretraining=4),
+        ),
     ),
 }
 
@@ -67,11 +71,20 @@ class Fitted:
         return self.pool.log_probs(self.opinions(texts))
 
 
-def specs_of(kind: str) -> tuple[Spec, ...]:
-    """The parts of a kind; raises InputError for one that there is not."""
+def specs_of(kind: str, **network: Any) -> tuple[Spec, ...]:
+    """The parts of a kind; raises InputError for one that there is not. network: fields of `Network` that a
+    kind with one should have otherwise; of any other kind, an InputError."""
     if kind not in KINDS:
         raise InputError(f"model: expected one of {', '.join(KINDS)}, got {kind!r}")
-    return KINDS[kind]
+    specs = KINDS[kind]
+    if network and not any(spec.network for spec in specs):
+        raise InputError(f"{next(iter(network))}: expected a network, recurrent or pretrained, got {kind}")
+    for name, known in (("cell", CELLS), ("head", POOLS)):
+        if network.get(name, known[0]) not in known:
+            raise InputError(f"{name}: expected one of {', '.join(known)}, got {network[name]!r}")
+    return tuple(
+        replace(spec, network=spec.network._replace(**network)) if spec.network else spec for spec in specs
+    )
 
 
 def fit_classifier(
