@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule
-from chainrule.core import ChainruleError, FileFormatError, InputError, RunError, TokenModel
+from chainrule.core import ChainruleError, FileFormatError, InputError, RunError, TokenModel, leaves
 from chainrule.data.tokenizers import Words
 from chainrule.language_model import LanguageModel, in_engine
 from chainrule.models.mixture import OnlineMixture
@@ -19,6 +19,7 @@ from chainrule.models.recurrent import RecurrentModel
 from chainrule.models.uniform import Uniform
 from chainrule.recipes import compressing
 from chainrule.recipes.compressing import (
+    LANES,
     Compressed,
     compress,
     compress_file,
@@ -27,6 +28,8 @@ from chainrule.recipes.compressing import (
     fingerprint,
     in_float64,
 )
+from chainrule.tasks.compression import Reader
+from chainrule.tasks.compression.blocks import LANE
 from tests.simple import Deflate
 
 TEXT = "The Time Traveller smiled round at us. Then, still smiling faintly, he walked slowly out.\n" * 12
@@ -93,8 +96,34 @@ def test_a_network_is_computed_in_double_precision(network: LanguageModel) -> No
     assert isinstance(model, OnlineMixture)
     inner = model.models[0]
     assert isinstance(inner, RecurrentModel)
-    assert {array.dtype for array in inner.parameters.values()} == {np.dtype(np.float64)}
+    wide = {name: array.astype(np.float64) for name, array in inner.parameters.items()}
+    twin = replace(inner, parameters=wide)
+    state, other = inner.start(8), twin.start(8)
+    for items in np.arange(80).reshape(10, 8) % inner.vocab_size:
+        np.testing.assert_allclose(inner.predict(state), twin.predict(other), rtol=1e-13)
+        state, other = inner.advance(state, items), twin.advance(other, items)
+    assert {array.dtype for array in leaves(state)} == {np.dtype(np.float64)}
     assert unpacked(packed(SHORT, lm=network)[0], lm=network) == SHORT
+
+
+def test_a_long_text_is_read_in_several_places_at_once(network: LanguageModel) -> None:
+    """A lane begins where the block before ended: what that costs is in what the model is said to promise."""
+    data = (TEXT * 17).encode()
+    assert len(data) > 4 * LANE
+    file, done = packed(data, lm=network)
+    assert unpacked(file, lm=network) == data
+    assert done.promise is not None
+    nats = network.evaluate(data.decode()).nats
+    assert done.promise.nats != pytest.approx(nats, rel=1e-9)
+    assert done.promise.nats == pytest.approx(nats, rel=1e-3)
+
+
+def test_what_learns_as_it_reads_has_one_lane(network: LanguageModel, counted: LanguageModel) -> None:
+    details = [
+        Reader(io.BytesIO(packed(SHORT, lm=lm, online=online)[0])).header()
+        for lm, online in ((network, False), (network, True), (counted, False))
+    ]
+    assert [each and LANES[each.path] for each in details] == [8, 1, 8]
 
 
 def test_a_network_in_torch_is_the_same_model(network: LanguageModel) -> None:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.core import leaves, take_rows
 from chainrule.kernels.native import instructions
-from chainrule.models.recurrent import Gru, Lstm, MinGru, MinLstm, Rnn
+from chainrule.models.recurrent import Gru, Lstm, MinGru, MinLstm, Rnn, gru, lstm, rnn
 from chainrule.models.recurrent.cell import Cell, Gathered
 
 pytestmark = pytest.mark.skipif(not instructions(), reason="the loops are not compiled here")
@@ -71,3 +72,35 @@ def test_compiled_and_readable_agree(
     same(back.d_state, twin_back.d_state)
     for name, gradient in back.weights.items():
         same(gradient, twin_back.weights[name], scale=10)
+
+
+@pytest.mark.parametrize("cell", [Rnn(), Gru(), Lstm()], ids=lambda cell: cell.name)
+@given(
+    steps=st.integers(1, 4),
+    batch=st.integers(1, 9),
+    hidden=st.integers(1, 150),
+    large=st.sampled_from([1.0, 30.0, 1e4]),
+)
+def test_few_rows_in_double_precision(cell: Cell, steps: int, batch: int, hidden: int, large: float) -> None:
+    """As the readable twin has it, and the same digits whether steps and rows are taken alone or together."""
+    rng = np.random.default_rng(steps)
+    weights = cell.weights(hidden, rng, np.float32)
+    if "candidate_bias" in weights:
+        weights["candidate_bias"] = rng.normal(size=hidden)
+    inputs = large * rng.normal(size=(steps, batch, cell.gates * hidden))
+    start = cell.start(batch, hidden, np.float64)
+    for array in leaves(start):
+        array[:] = rng.normal(size=array.shape)
+    readable = {
+        "rnn": lambda x, s: rnn.forward(weights["recurrent"], x, s),
+        "gru": lambda x, s: gru.forward(weights["recurrent"], weights["candidate_bias"], x, s)[0],
+        "lstm": lambda x, s: lstm.forward(weights["recurrent"], x, s)[0],
+    }[cell.name]
+    ours = cell.forward(weights, inputs, start)
+    np.testing.assert_allclose(ours.hidden, readable(inputs, start)[1:], rtol=1e-11, atol=1e-14)
+    for row in range(batch):
+        state = take_rows(start, np.array([row]))
+        for t in range(steps):
+            alone = cell.forward(weights, Gathered(inputs[:, row], np.array([[t]])), state)
+            np.testing.assert_array_equal(alone.hidden[0, 0], ours.hidden[t, row])
+            state = alone.state

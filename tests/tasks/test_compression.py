@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.simple import Deflate, Fixed
 
-from chainrule.core import FileFormatError, InputError, RunError, TokenModel
+from chainrule.core import FileFormatError, InputError, RunError, TokenModel, leaves
 from chainrule.models.mixture import LinearMixture, LogisticMixture, OnlineMixture
 from chainrule.models.ngram import MaximumLikelihood, NgramModel, WittenBell, count_ngrams
 from chainrule.models.recurrent import RecurrentLearner
@@ -97,6 +97,11 @@ def test_what_is_no_distribution_is_not_coded(log_probs: list[float], message: s
         frequencies(np.array(log_probs))
 
 
+@given(st.lists(distributions(least=5, most=5), min_size=1, max_size=4))
+def test_rows_have_the_frequencies_that_each_has_alone(rows: list[np.ndarray]) -> None:
+    np.testing.assert_array_equal(frequencies(np.stack(rows)), np.stack([*map(frequencies, rows)]))
+
+
 def test_too_large_a_vocabulary() -> None:
     with pytest.raises(InputError, match="got 4,194,305"):
         frequencies(np.full(LARGEST + 1, -np.log(LARGEST + 1)))
@@ -172,6 +177,23 @@ def test_the_state_goes_on_from_one_stream_to_the_next(name: str) -> None:
         np.testing.assert_array_equal(tokens, piece)
         there, nats = coded.state, nats + coded.nats
     assert nats == pytest.approx(encode(model, model.start(1), read).nats, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@given(lanes=st.integers(1, 9), count=st.integers(0, 60))
+def test_lanes_come_back_and_each_begins_with_the_state(name: str, lanes: int, count: int) -> None:
+    """What is said of every lane is what is said of it alone; the rest goes on from the last."""
+    model = MODELS[name]()
+    _, state = model.score(model.start(1), READ[None, -20:])
+    coded = encode(model, state, READ[:count], lanes)
+    tokens, after = decode(model, state, coded.payload, count, lanes)
+    np.testing.assert_array_equal(tokens, READ[:count])
+    for there, back in zip(leaves(coded.state), leaves(after), strict=True):
+        np.testing.assert_array_equal(there, back)
+    long = count // lanes
+    ends = [*range(long, lanes * long, long), count] if long else [count]
+    said = [model.score(state, part[None])[0].sum() for part in np.split(READ[:count], ends[:-1])]
+    assert coded.nats == pytest.approx(-sum(said), rel=1e-4, abs=1e-9)
 
 
 def test_what_a_model_rules_out_can_be_coded() -> None:

@@ -1,6 +1,7 @@
 """Text by a model: any bytes come back, whatever the tokeniser keeps, and nothing else comes out."""
 
 import io
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.simple import Deflate, Fixed
 from chainrule.core import FileFormatError, InputError, RunError, TokenModel
 from chainrule.data.codec import Codec
 from chainrule.tasks.compression import (
+    Behind,
     ByteBlocks,
     Reader,
     TokenBlocks,
@@ -207,6 +209,28 @@ def test_a_model_that_is_not_the_same_twice_is_found_out_while_coding() -> None:
     moody = Moody(np.log(probs / probs.sum()))
     with pytest.raises(RunError, match="gave other numbers when its code was read back"):
         TokenBlocks(moody, codec, Deflate()).encode(ENGLISH.encode())
+    with pytest.raises(RunError, match="gave other numbers when its code was read back"), Behind() as behind:
+        TokenBlocks(moody, codec, Deflate(), check=behind).encode(ENGLISH.encode())
+
+
+def test_jobs_run_behind_in_their_order_and_hand_on_what_they_raise() -> None:
+    """The first waits for what is done after it was given: at once, it would never end."""
+    given, done = Event(), list[int]()
+
+    def fail() -> None:
+        raise InputError("expected another number, got 2")
+
+    with Behind() as behind:
+        behind(lambda: done.append(int(given.wait(timeout=60))))
+        given.set()
+        behind(lambda: done.append(2))
+    assert done == [1, 2]
+    with pytest.raises(InputError, match="got 2"), Behind() as behind:
+        behind(fail)
+    left = KeyError("by another error")
+    behind = Behind()
+    behind(fail)
+    behind.__exit__(KeyError, left, None)  # what ended it is what is told
 
 
 @pytest.mark.parametrize(("tokens", "spelled"), [(12, 0), (1 << 60, 0), (3, 41), (3, 1 << 60)])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray
-VERSION = 5  # of the functions' arguments, as native/grams.c has it
+VERSION = 6  # of the functions' arguments, as native/grams.c has it
 
 
 @cache
@@ -67,6 +67,14 @@ def call_simd(name: str, *arguments: Any, returns: Any = None) -> Any:
 def fast(*arrays: Array) -> bool:
     """Whether the loops of native/simd can work on these: single precision, and they were compiled."""
     return all(array.dtype == np.float32 for array in arrays) and bool(instructions())
+
+
+def fast_in_rows(state: Array, *weights: Array) -> bool:
+    """Whether the loops of native/simd for few rows in double precision can: the recurrent weight comes last,
+    in single precision."""
+    *doubles, recurrent = state, *weights
+    wide = all(array.dtype == np.float64 for array in doubles) and recurrent.dtype == np.float32
+    return wide and bool(instructions())
 
 
 def fast_in_order(*arrays: Array) -> bool:

@@ -1,7 +1,8 @@
 """The steps in time of recurrent layers as compiled loops; their readable twins are in models.recurrent.
 
-Single precision, in the calling thread, which lets go of the interpreter. `table` and `ids`: the input
-product of row b at step t is table[ids[t, b]]; without ids the table is [T, B, G] and has a row a step.
+In the calling thread, which lets go of the interpreter: in single precision, and forwards in double precision
+too, for few rows, as compression reads. `table` and `ids`: the input product of row b at step t is
+table[ids[t, b]]; without ids the table is [T, B, G] and has a row a step.
 
 Shape letters: T time, B batch, H hidden, R rows of a table, G = gates times H.
 """
@@ -10,22 +11,22 @@ from ctypes import c_int
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
 
 from chainrule.kernels.native import call_simd, check_memory
 
 Array = np.ndarray
-Table = Float32[Array, "R G"] | Float32[Array, "T B G"]
+Table = Float[Array, "R G"] | Float[Array, "T B G"]
 Ids = Int64[Array, "T B"] | None
 
 
 def rnn_forward(
-    table: Table, ids: Ids, recurrent: Float32[Array, "H H"], state: Float32[Array, "B H"]
-) -> Float32[Array, "T1 B H"]:
+    table: Table, ids: Ids, recurrent: Float[Array, "H H"], state: Float[Array, "B H"]
+) -> Float[Array, "T1 B H"]:
     """The hidden vectors, the one handed in first."""
     steps, batch, hidden = _sizes(table, ids, state)
     hiddens = _after(state, steps)
-    _run("rnn_forward", steps, batch, hidden, table, ids, recurrent, hiddens)
+    _run(_named("rnn", state), steps, batch, hidden, table, ids, recurrent, hiddens)
     return hiddens
 
 
@@ -41,16 +42,16 @@ def rnn_backward(
 def gru_forward(
     table: Table,
     ids: Ids,
-    recurrent: Float32[Array, "H G"],
-    candidate_bias: Float32[Array, " H"],
-    state: Float32[Array, "B H"],
-) -> tuple[Float32[Array, "T1 B H"], Float32[Array, "T B G"], Float32[Array, "T B H"]]:
+    recurrent: Float[Array, "H G"],
+    candidate_bias: Float[Array, " H"],
+    state: Float[Array, "B H"],
+) -> tuple[Float[Array, "T1 B H"], Float[Array, "T B G"], Float[Array, "T B H"]]:
     """The hidden vectors, the gates R Z N, and what the reset gate acts on."""
     steps, batch, hidden = _sizes(table, ids, state)
     hiddens = _after(state, steps)
-    gates, reset = _room((steps, batch, 3 * hidden)), _room((steps, batch, hidden))
+    gates, reset = (_room((steps, batch, size), state.dtype) for size in (3 * hidden, hidden))
     _run(
-        *("gru_forward", steps, batch, hidden, table, ids, recurrent, candidate_bias),
+        *(_named("gru", state), steps, batch, hidden, table, ids, recurrent, candidate_bias),
         *(hiddens, gates, reset),
     )
     return hiddens, gates, reset
@@ -73,18 +74,16 @@ def gru_backward(
 def lstm_forward(
     table: Table,
     ids: Ids,
-    recurrent: Float32[Array, "H G"],
-    hidden_state: Float32[Array, "B H"],
-    cell_state: Float32[Array, "B H"],
-) -> tuple[
-    Float32[Array, "T1 B H"], Float32[Array, "T1 B H"], Float32[Array, "T B G"], Float32[Array, "T B H"]
-]:
+    recurrent: Float[Array, "H G"],
+    hidden_state: Float[Array, "B H"],
+    cell_state: Float[Array, "B H"],
+) -> tuple[Float[Array, "T1 B H"], Float[Array, "T1 B H"], Float[Array, "T B G"], Float[Array, "T B H"]]:
     """The hidden vectors, the cells (of both the ones handed in first), the gates I F G O, and tanh C."""
     steps, batch, hidden = _sizes(table, ids, hidden_state)
     hiddens, cells = _after(hidden_state, steps), _after(cell_state, steps)
-    gates, squashed = _room((steps, batch, 4 * hidden)), _room((steps, batch, hidden))
+    gates, squashed = (_room((steps, batch, size), hidden_state.dtype) for size in (4 * hidden, hidden))
     _run(
-        *("lstm_forward", steps, batch, hidden, table, ids, recurrent),
+        *(_named("lstm", hidden_state), steps, batch, hidden, table, ids, recurrent),
         *(hiddens, cells, gates, squashed),
     )
     return hiddens, cells, gates, squashed
@@ -153,13 +152,17 @@ def _sizes(table: Array, ids: Array | None, state: Array) -> tuple[int, int, int
 
 def _after(state: Array, steps: int) -> Array:
     """Room for the states of all steps, the first in its place."""
-    states = _room((steps + 1, *state.shape))
+    states = _room((steps + 1, *state.shape), state.dtype)
     states[0] = state
     return states
 
 
-def _room(shape: tuple[int, ...]) -> Array:
-    return np.empty(shape, np.float32)
+def _room(shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
+    return np.empty(shape, dtype)
+
+
+def _named(cell: str, state: Array) -> str:
+    return f"{cell}_forward" if state.dtype == np.float32 else f"{cell}_rows"
 
 
 def _run(name: str, *arguments: Any) -> None:

@@ -3,7 +3,8 @@
     bits of a file = -log2 p(bytes),     of a two-part code: bits(model) + bits(bytes given the model)
 
 A model has a fingerprint, of all that its numbers depend on: whoever decodes must have the same. Networks are
-computed in double precision, step by step and in one thread.
+computed in double precision, step by step; a model that does not learn as it reads takes eight places of a
+large block at once.
 """
 
 import codecs
@@ -25,14 +26,17 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from chainrule.core import FileFormatError, InputError, TokenModel
 from chainrule.data.codec import Codec
 from chainrule.files import written_aside
+from chainrule.kernels.native import instructions
 from chainrule.models.archive import pack, plain
 from chainrule.models.contexts import ByteMixing
 from chainrule.models.mixture import LinearMixture, LogisticMixture, OnlineMixture
 from chainrule.models.recurrent import RecurrentModel
 from chainrule.models.window import WindowModel
 from chainrule.recipes.adaptive import kinds_of
+from chainrule.recipes.online import learns
 from chainrule.recipes.online import online as online_form
 from chainrule.tasks.compression import (
+    Behind,
     ByteBlocks,
     ByteCoder,
     Details,
@@ -48,7 +52,7 @@ from chainrule.tasks.compression import (
 
 Tell = Callable[[int], None]
 Mixing = Callable[[], ByteCoder]
-PATH = "step, float64"
+LANES = {"1 lane, float64": 1, "8 lanes, float64": 8}  # by what a file says of how its numbers were computed
 SHOWN = 12  # digits of a fingerprint in a message
 
 
@@ -106,7 +110,9 @@ def compress(
             writer.header(None)
             end = write_stream(source, writer, ByteBlocks(mixing()), tell=tell, see=text.see)
             return Compressed(end.total, writer.size, text.count)
-        made_on = machine()
+        model, made_on = _to_code(lm, online=online), machine()
+        one_by_one, side_by_side = LANES
+        path = one_by_one if learns(model) else side_by_side
         writer.header(
             Details(
                 version("chainrule"),
@@ -114,7 +120,7 @@ def compress(
                 carried is not None,
                 online,
                 lm.codec.tokenizer.name,
-                PATH,
+                path,
                 made_on,
             )
         )
@@ -122,8 +128,9 @@ def compress(
             before = writer.size
             write_stream(carried, writer, ByteBlocks(mixing()))
             within = writer.size - before
-        blocks = TokenBlocks(_to_code(lm, online=online), lm.codec, mixing(), made_on)
-        end = write_stream(source, writer, blocks, whole=True, tell=tell, see=text.see)
+        with Behind() as behind:
+            blocks = TokenBlocks(model, lm.codec, mixing(), made_on, lanes=LANES[path], check=behind)
+            end = write_stream(source, writer, blocks, whole=True, tell=tell, see=text.see)
         return Compressed(end.total, writer.size, text.count, within, blocks.promise)
 
 
@@ -228,15 +235,23 @@ def machine() -> str:
     parts = (blas.get("internal_api"), blas.get("version"), blas.get("architecture"))
     named = " ".join(str(part) for part in parts if part) or "no BLAS"
     python = f"Python {platform.python_version()}"
-    return f"{platform.system()} {platform.machine()}, {python}, numpy {np.__version__}, {named}"
+    loops = f"loops compiled ({instructions()})" if instructions() else "loops in NumPy"
+    return f"{platform.system()} {platform.machine()}, {python}, numpy {np.__version__}, {named}, {loops}"
 
 
 def in_float64(model: TokenModel[Any]) -> TokenModel[Any]:
-    """Networks in double precision, which differ less from one processor to the next; others as they are."""
-    model = plain(model)
+    """Networks in double precision, which differ less from one processor to the next; others as they are.
+
+    For compiled loops the recurrent weights stay as they were trained, where that is single precision: they
+    are widened as they are read, to the same numbers, and to read them is most of a step.
+    """
+    model, kept = plain(model), ".recurrent" if instructions() else ()
     match model:
         case RecurrentModel() | WindowModel():
-            wide = {name: array.astype(np.float64) for name, array in model.parameters.items()}
+            wide = {
+                name: array if name.endswith(kept) else array.astype(np.float64)
+                for name, array in model.parameters.items()
+            }
             return replace(model, parameters=wide)
         case LinearMixture() | OnlineMixture() | LogisticMixture():
             return replace(model, models=tuple(map(in_float64, model.models)))
@@ -251,9 +266,9 @@ def _to_code(lm: Speaker, *, online: bool) -> TokenModel[Any]:
 
 def _check_known(details: Details, lm: Speaker | None, load: Callable[[Path], Speaker] | None) -> None:
     """Raises InputError for what the file needs and was not given, FileFormatError for what is not known."""
-    if details.path != PATH:
+    if details.path not in LANES:
         raise FileFormatError(
-            f"expected numbers of {PATH}, got {details.path!r:.40}: made by another version"
+            f"expected numbers of {' or '.join(LANES)}, got {details.path!r:.40}: made by another version"
         )
     if details.carried and load is None:
         raise InputError("model: expected a way to load the one that the file carries, got none")
@@ -276,9 +291,8 @@ def _token_blocks(details: Details, lm: Speaker, mixing: Mixing) -> TokenBlocks:
             f"({lm.codec.tokenizer.name})"
         )
     model = _to_code(lm, online=details.online)
-    return TokenBlocks(
-        model, lm.codec, mixing(), f"{details.made_on}, chainrule {details.chainrule}; here it is {machine()}"
-    )
+    made_on = f"{details.made_on}, chainrule {details.chainrule}; here it is {machine()}"
+    return TokenBlocks(model, lm.codec, mixing(), made_on, lanes=LANES[details.path])
 
 
 def _carried(reader: Reader, path: Path, mixing: Mixing, load: Callable[[Path], Speaker]) -> Speaker:

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Raised whenever a function here changes what it takes: native.py must know the same number. */
-int32_t chainrule_version(void) { return 5; }
+int32_t chainrule_version(void) { return 6; }
 
 enum { SMALL = 2048, RUN = 12, AHEAD = 16 };
 

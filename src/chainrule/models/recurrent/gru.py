@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from chainrule.kernels.native import fast
+from chainrule.kernels.native import fast, fast_in_rows
 from chainrule.kernels.recurrent import gru_backward, gru_forward
 from chainrule.models.recurrent.cell import (
     Backward,
@@ -69,7 +69,7 @@ class Gru:
 
     def forward(self, weights: Weights, inputs: Inputs, state: Float[Array, "B H"]) -> Forward:
         own = weights["recurrent"], weights["candidate_bias"]
-        if fast(state, *own):
+        if fast(state, *own) or fast_in_rows(state, *own[::-1]):
             tape = Tape(*gru_forward(*table_and_ids(inputs), *own, state))
         else:
             tape = forward(*own, written_out(inputs), state)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from chainrule.kernels.native import fast
+from chainrule.kernels.native import fast, fast_in_rows
 from chainrule.kernels.recurrent import lstm_backward, lstm_forward
 from chainrule.models.recurrent.cell import (
     Backward,
@@ -75,10 +75,11 @@ class Lstm:
         return state.hidden
 
     def forward(self, weights: Weights, inputs: Inputs, state: LstmState) -> Forward:
-        if fast(*state, weights["recurrent"]):
-            tape = Tape(*lstm_forward(*table_and_ids(inputs), weights["recurrent"], *state))
+        recurrent = weights["recurrent"]
+        if fast(*state, recurrent) or fast_in_rows(*state, recurrent):
+            tape = Tape(*lstm_forward(*table_and_ids(inputs), recurrent, *state))
         else:
-            tape = forward(weights["recurrent"], written_out(inputs), state)
+            tape = forward(recurrent, written_out(inputs), state)
         after = LstmState(tape.hiddens[-1].copy(), tape.cells[-1].copy())
         return Forward(tape.hiddens[1:], after, tape)
 

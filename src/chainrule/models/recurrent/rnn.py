@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from chainrule.kernels.native import fast
+from chainrule.kernels.native import fast, fast_in_rows
 from chainrule.kernels.recurrent import rnn_backward, rnn_forward
 from chainrule.models.recurrent.cell import (
     Backward,
@@ -54,7 +54,7 @@ class Rnn:
         return state
 
     def forward(self, weights: Weights, inputs: Inputs, state: Float[Array, "B H"]) -> Forward:
-        if fast(state, weights["recurrent"]):
+        if fast(state, weights["recurrent"]) or fast_in_rows(state, weights["recurrent"]):
             hiddens = rnn_forward(*table_and_ids(inputs), weights["recurrent"], state)
         else:
             hiddens = forward(weights["recurrent"], written_out(inputs), state)

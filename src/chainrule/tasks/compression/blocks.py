@@ -9,7 +9,7 @@ so there is one object a stream.
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,10 +17,12 @@ from jaxtyping import Integer
 
 from chainrule.core import FileFormatError, InputError, RunError, TokenModel
 from chainrule.data.codec import Codec
+from chainrule.tasks.compression.behind import Job, at_once
 from chainrule.tasks.compression.coder import decode, encode
 from chainrule.tasks.compression.container import MIXED, STORED, TOKENS, Block, read_varint, varint
 
 Array = np.ndarray
+LANE = 4096  # tokens: the shortest lane
 
 
 @runtime_checkable
@@ -92,36 +94,51 @@ class Promise(NamedTuple):
 class TokenBlocks:
     """Blocks of text, by a model whose state is carried from one to the next; of all else, by the mix.
 
-    made_on: what the model's numbers were computed on, for the message when they are others here.
+    lanes: in how many stretches side by side the tokens of a large block are coded, each beginning where the
+    block before it ended: a step of eight rows takes a network little longer than a step of one. A model that
+    learns as it reads should have one. made_on: what the model's numbers were computed on, for the message
+    when they are others here. check: runs what reads a coded block back.
     """
 
-    def __init__(self, model: TokenModel[Any], codec: Codec, mix: ByteCoder, made_on: str = "") -> None:
+    def __init__(
+        self,
+        model: TokenModel[Any],
+        codec: Codec,
+        mix: ByteCoder,
+        made_on: str = "",
+        *,
+        lanes: int = 1,
+        check: Callable[[Job], None] = at_once,
+    ) -> None:
         self._model, self._codec, self._bytes, self._made_on = model, codec, ByteBlocks(mix), made_on
+        self._lanes, self._check = lanes, check
         self._mix, self._state, self._decoded = mix, model.start(1), model.start(1)
         self.promise = Promise()
 
     def encode(self, data: bytes) -> Block:
-        """Tokens are decoded at once, by a state that only decoding has led to.
-
-        Raises InputError where the text does not come back from a tokeniser that is known to lose something,
-        RunError where decoding gives others.
+        """Raises InputError where the text does not come back from a tokeniser that is known to lose
+        something, and what the check does.
         """
         read = self._tokens(data)
         if read is None:
             return self._bytes.encode(data)
         ids, spellings = read
-        coded = encode(self._model, self._state, ids)
+        coded = encode(self._model, self._state, ids, self._lanes_of(len(ids)))
         spelled = b"".join(varint(len(s)) + s for s in (token.encode() for token in spellings))
         head = varint(len(ids)) + varint(len(spelled)) + struct.pack("<I", zlib.crc32(data))
         if len(head) + 5 + len(spelled) + len(coded.payload) >= len(data):  # before the mix learns from it
             return self._bytes.encode(data)
-        back, self._decoded = decode(self._model, self._decoded, coded.payload, len(ids))
-        if not np.array_equal(back, ids):
-            raise RunError("the model gave other numbers when its code was read back: it cannot be used")
+        self._check(lambda: self._read_back(ids, coded.payload))
         self._state, side = coded.state, self._spell(spelled)
         said = Promise(len(ids), coded.nats, len(coded.payload), len(spellings), len(side), len(data))
         self.promise = self.promise.plus(said)
         return Block(TOKENS, len(data), head + side + coded.payload)
+
+    def _read_back(self, ids: Integer[Array, " T"], payload: bytes) -> None:
+        """Decoded by a state that only decoding has led to; raises RunError where others come out."""
+        back, self._decoded = decode(self._model, self._decoded, payload, len(ids), self._lanes_of(len(ids)))
+        if not np.array_equal(back, ids):
+            raise RunError("the model gave other numbers when its code was read back: it cannot be used")
 
     def decode(self, block: Block) -> bytes:
         """Raises RunError where other bytes come out than went in: the block is whole, the numbers differ."""
@@ -137,7 +154,9 @@ class TokenBlocks:
         (crc,) = struct.unpack_from("<I", payload, at)
         spelled, at = self._spelled(payload, at + 4, size)
         try:
-            ids, self._decoded = decode(self._model, self._decoded, payload[at:], count)
+            ids, self._decoded = decode(
+                self._model, self._decoded, payload[at:], count, self._lanes_of(count)
+            )
             data = self._text(ids, _spellings(spelled)).encode()
         except ValueError:  # of the codec, which is handed anything, or of the coder
             data = b""
@@ -146,6 +165,10 @@ class TokenBlocks:
                 f"the model gives other numbers here than where the file was made, which was {self._made_on}"
             )
         return data
+
+    def _lanes_of(self, tokens: int) -> int:
+        """As many as are long: the beginning of each is read without what stands before it."""
+        return max(1, min(self._lanes, tokens // LANE))
 
     def _tokens(self, data: bytes) -> tuple[Integer[Array, " T"], Sequence[str]] | None:
         """The ids of a text, and how the unknown ones are spelled; None where they would not give it back."""
