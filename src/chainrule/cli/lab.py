@@ -6,23 +6,10 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.console import err, note
-from chainrule.pages import listen, needs_marimo, reachable, serve
+from chainrule.cli.console import err
+from chainrule.cli.serving import Host, Port, Token, taken
+from chainrule.pages import needs_marimo, serve
 
-Host = Annotated[
-    str, typer.Option(help="The address to serve on; others than this machine's own need a token.")
-]
-Port = Annotated[
-    int | None, typer.Option(help="The port to serve on.", show_default="the first free one from 2718 on")
-]
-Token = Annotated[
-    str | None,
-    typer.Option(
-        help="What a browser must bring.",
-        envvar="CHAINRULE_TOKEN",
-        show_default="none; made for other addresses",
-    ),
-]
 Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
 
 
@@ -47,12 +34,7 @@ def lab(
 
     paths = [str(path.resolve()) for path in models or []]
     opened(paths)  # a broken file is said here and now, not in the page
-    address = listen(host, port, token)
-    warning = reachable(host)
-    if warning:
-        note(warning)
-    if port is None and address.port != 2718:
-        note(f"port 2718 is taken: {address.port} is used")
+    address = taken(host, port, token)
     serve({"/": PAGE}, address, meta={"models": paths}, ready=telling("lab"), browser=browser)
 
 

@@ -5,21 +5,18 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.console import note, out
+from chainrule.cli.serving import Host, Port, Token, taken
 from chainrule.core import InputError
 from chainrule.lectures import CONTENTS, LANGUAGES, PAGES, find_page
-from chainrule.pages import listen, reachable, serve
+from chainrule.pages import serve
 
 
 def lectures(
     page: Annotated[str | None, typer.Argument(help="The page to begin with: 1 to 9, or its name.")] = None,
     lang: Annotated[str, typer.Option(help="The language to begin in: en or zh.")] = "en",
-    host: Annotated[
-        str, typer.Option(help="The address to serve on; not this machine's own: with a token.")
-    ] = ("127.0.0.1"),
-    port: Annotated[int | None, typer.Option(help="The port; the first free one from 2718 on.")] = None,
-    token: Annotated[
-        str | None, typer.Option(help="What a browser must bring, in place of a made one.")
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = None,
+    token: Token = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     list_pages: Annotated[bool, typer.Option("--list", help="Print the pages, and serve nothing.")] = False,
 ) -> None:
@@ -34,11 +31,8 @@ def lectures(
         for number, each in enumerate(PAGES, 1):
             out().print(f"{number}  {each.name:20} {each.title[lang]}", markup=False)
         return
-    warning = reachable(host)
-    if warning:
-        note(warning)
     files = {"/": first.path, **{f"/{each.name}": each.path for each in (CONTENTS, *PAGES)}}
-    address = listen(host, port, token)
+    address = taken(host, port, token)
 
     def ready(url: str) -> None:
         out().print(f"{first.title[lang]}: {url}", markup=False, soft_wrap=True)
