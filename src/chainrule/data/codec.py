@@ -4,6 +4,7 @@ Read as sentences, a text has the token END after the words of every line, a bla
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -150,10 +151,11 @@ def _index(tokenizer: Tokenizer, text: str, sentences: bool) -> tuple[Ids, list[
     if isinstance(tokenizer, Space):
         ids, tokens = tokenizer.index(text, line_ends=sentences)
     else:
-        number: dict[str, int] = {}
+        number: defaultdict[str, int] = defaultdict()
+        number.default_factory = number.__len__  # a token that is new has the next one
         found: list[int] = []
         for line in _lines(text) if sentences else [text]:
-            found += [number.setdefault(token, len(number)) for token in tokenizer.split(line)]
+            found += map(number.__getitem__, tokenizer.split(line))
             found += [-1] * sentences
         ids, tokens = np.array(found, np.int32), list(number)
     if sentences:
