@@ -217,8 +217,8 @@ def test_what_it_cannot_say_is_refused(classifier):
         TextClassifier.fit(TEXTS[:9], LABELS[:9], model="oracle")
     with pytest.raises(InputError, match="cell: expected a network, recurrent or pretrained, got bayes"):
         TextClassifier.fit(TEXTS[:9], LABELS[:9], model="bayes", cell="lstm")
-    with pytest.raises(InputError, match="head: expected one of mean, last, max, got 'each'"):
-        TextClassifier.fit(TEXTS[:9], LABELS[:9], model="pretrained", head="each")
+    with pytest.raises(InputError, match="pooling: expected one of mean, last, max, got 'each'"):
+        TextClassifier.fit(TEXTS[:9], LABELS[:9], model="pretrained", pooling="each")
     bayes = TextClassifier.fit(TEXTS[:40], LABELS[:40], model="bayes")
     with pytest.raises(InputError, match="with a model a class"):
         bayes.generate("positive")
@@ -243,7 +243,7 @@ def test_the_scandal_is_seen_in_predicted_sentiment():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", [{}, {"cell": "lstm", "head": "mean", "bidirectional": True}])
+@pytest.mark.parametrize("network", [{}, {"cell": "lstm", "pooling": "mean", "bidirectional": True}])
 def test_a_recurrent_network_may_stand_in_its_place(tmp_path, network):
     whole = film_reviews(np.random.default_rng(0))
     made = TextClassifier.fit(whole.texts[:720], whole.labels[:720], model="recurrent", **network)

@@ -71,7 +71,7 @@ class TextClassifier:
         """Fit to texts with a label each. model: a kind of `chainrule.recipes.classifying.KINDS`. fold_case:
         read capitals as small letters. seed: of the folds inside the texts that the parts are weighed on.
         network: where the model has one, what `chainrule.recipes.class_parts.Network` should have otherwise,
-        such as cell="lstm", head="mean", bidirectional=True.
+        such as cell="lstm", pooling="mean", bidirectional=True.
 
         Raises InputError for no texts, empty ones, one class, and a class with one text.
         """

@@ -92,7 +92,7 @@ def train(
     names, ids = class_ids(labelled.labels)
     rng = np.random.default_rng(seed)
     splits = stratified_folds(ids, folds, rng) if folds else [stratified_split(ids, test, rng)]
-    network = {"cell": cell, "head": pooling, "bidirectional": bidirectional}
+    network = {"cell": cell, "pooling": pooling, "bidirectional": bidirectional}
     how: dict[str, Any] = {"model": model, "fold_case": not keep_case, "seed": seed, "name": labelled.source}
     how |= {name: value for name, value in network.items() if value}
     classifier, made = _fit(labelled, splits, how, whole=bool(folds) and to is not None)

@@ -35,11 +35,11 @@ Labels = Integer[Array, " N"]
 
 
 class Network(NamedTuple):
-    """cell: rnn, gru, lstm. head: what of all hidden vectors is read, mean, last or max. pretraining: epochs
-    of the language model that it begins with, 0 for none. Both directions are no better and twice as slow."""
+    """cell: rnn, gru, lstm. pooling: of all hidden vectors, mean, last or max. pretraining: epochs of the
+    language model that it begins with, 0 for none. Both directions are no better and twice as slow."""
 
     cell: str = "gru"
-    head: str = "max"
+    pooling: str = "max"
     bidirectional: bool = False
     pretraining: int = 0
 
@@ -255,7 +255,8 @@ def _fit_conditional(spec: Spec, read: Read, labels: Labels, classes: int) -> Co
 def _fit_recurrent(spec: Spec, read: Read, labels: Labels, classes: int) -> Recurrent:
     reader = read.source.reader
     sequences = [text[:-1] for text in split_texts(read.ids, reader.end)]
-    how = EncoderRecipe(**(spec.network or Network())._asdict())
+    network = (spec.network or Network())._asdict()
+    how = EncoderRecipe(head=network.pop("pooling"), **network)
     size = reader.codec.vocab_size
     made = fit_encoder(sequences, labels, vocab_size=size, classes=classes, recipe=how)
     return Recurrent(spec, read.source, made.model)

@@ -79,7 +79,7 @@ def specs_of(kind: str, **network: Any) -> tuple[Spec, ...]:
     specs = KINDS[kind]
     if network and not any(spec.network for spec in specs):
         raise InputError(f"{next(iter(network))}: expected a network, recurrent or pretrained, got {kind}")
-    for name, known in (("cell", CELLS), ("head", POOLS)):
+    for name, known in (("cell", CELLS), ("pooling", POOLS)):
         if network.get(name, known[0]) not in known:
             raise InputError(f"{name}: expected one of {', '.join(known)}, got {network[name]!r}")
     return tuple(
