@@ -89,6 +89,15 @@ class Tally:
         self.other.setdefault(what, []).append(value)
 
 
+def each_alone(
+    tally: Tally, fitted: Fitted, learned: np.ndarray, opinions: np.ndarray, truth: np.ndarray, first: int = 0
+) -> None:
+    """The parts from the first one on, each in a pool by itself."""
+    for part, pool, said in list(zip(fitted.parts, alone(fitted, learned), opinions, strict=True))[first:]:
+        predicted = pool.log_probs(said[None]).argmax(axis=1)
+        tally.right(part.spec.name.replace(", ", "-").replace(" ", "-"), predicted, truth)
+
+
 def with_networks(
     tally: Tally, texts: list[str], labels: np.ndarray, split: Split, classes: int, seed: int
 ) -> None:
@@ -101,10 +110,7 @@ def with_networks(
     tally.put("networks-seconds", time.process_time() - began)
     opinions = fitted.opinions(held)
     tally.right("default-and-networks", fitted.pool.log_probs(opinions).argmax(axis=1), truth)
-    last = list(zip(fitted.parts, alone(fitted, learned), opinions, strict=True))[-len(networks) :]
-    for part, pool, said in last:
-        predicted = pool.log_probs(said[None]).argmax(axis=1)
-        tally.right(part.spec.name.replace(" ", "-"), predicted, truth)
+    each_alone(tally, fitted, learned, opinions, truth, first=len(PARTS))
 
 
 def one_fold(tally: Tally, name: str, texts: list[str], labels: np.ndarray, split: Split, seed: int) -> None:
@@ -123,10 +129,7 @@ def one_fold(tally: Tally, name: str, texts: list[str], labels: np.ndarray, spli
     tally.put("calibration-error", 100 * made.calibration_error)
     tally.put("log-loss", made.log_loss)
     tally.confusion = tally.confusion + made.confusion
-    opinions = fitted.opinions(held)
-    for m, (spec, pool) in enumerate(zip(PARTS, alone(fitted, learned), strict=True)):
-        predicted = pool.log_probs(opinions[m : m + 1]).argmax(axis=1)
-        tally.right(spec.name.replace(", ", "-").replace(" ", "-"), predicted, truth)
+    each_alone(tally, fitted, learned, fitted.opinions(held), truth)
     tally.right("majority", np.full(len(truth), np.bincount(learned).argmax()), truth)
     for peer, predict in peers(name, shown, learned).items():
         tally.right(f"sklearn-{peer}", predict(held), truth)
