@@ -219,6 +219,11 @@ def test_what_it_cannot_say_is_refused(classifier):
         TextClassifier.fit(TEXTS[:9], LABELS[:9], model="bayes", cell="lstm")
     with pytest.raises(InputError, match="pooling: expected one of mean, last, max, got 'each'"):
         TextClassifier.fit(TEXTS[:9], LABELS[:9], model="pretrained", pooling="each")
+    for model in ("default", "recurrent"):
+        with pytest.raises(
+            InputError, match="some of cell, pooling, bidirectional, pretraining, got 'poling'"
+        ):
+            TextClassifier.fit(TEXTS[:9], LABELS[:9], model=model, poling="max")
     bayes = TextClassifier.fit(TEXTS[:40], LABELS[:40], model="bayes")
     with pytest.raises(InputError, match="with a model a class"):
         bayes.generate("positive")

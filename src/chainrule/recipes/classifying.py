@@ -77,6 +77,9 @@ def specs_of(kind: str, **network: Any) -> tuple[Spec, ...]:
     if kind not in KINDS:
         raise InputError(f"model: expected one of {', '.join(KINDS)}, got {kind!r}")
     specs = KINDS[kind]
+    strange = [name for name in network if name not in Network._fields]
+    if strange:
+        raise InputError(f"network: expected some of {', '.join(Network._fields)}, got {strange[0]!r}")
     if network and not any(spec.network for spec in specs):
         raise InputError(f"{next(iter(network))}: expected a network, recurrent or pretrained, got {kind}")
     for name, known in (("cell", CELLS), ("pooling", POOLS)):
