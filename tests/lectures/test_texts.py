@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chainrule.core import InputError
-from chainrule.lectures import CONTENTS, PAGES, find_page
+from chainrule.lectures import CONTENTS, PAGES, Page, find_page
 from chainrule.lectures.exercises import check_choice, check_number, read_number
 from chainrule.lectures.language import CHINESE, labels, say, term, translated
 
@@ -45,6 +45,14 @@ def test_every_text_stands_in_both_languages(path: Path) -> None:
         assert HAN.search(texts["zh"]), ast.unparse(call)
         english = HAN.sub("", texts["en"])
         assert len(english) > 0.8 * len(texts["en"]), ast.unparse(call)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_title_and_summary_stand_in_both_languages(page: Page) -> None:
+    for said in (page.title, page.about):
+        assert set(said) == {"en", "zh"}
+        assert HAN.search(said["zh"])
+        assert not HAN.search(said["en"])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -57,7 +57,8 @@ def _(lang):
 
 @app.cell(hide_code=True)
 def _(lang):
-    mo.md("\n".join(f"{number}. {parts.link(lang, page)}" for number, page in enumerate(PAGES, 1)))
+    lines = (f"{n}. **{parts.link(lang, page)}**<br>{page.about[lang]}" for n, page in enumerate(PAGES, 1))
+    mo.md("\n".join(lines))
     return
 
 
