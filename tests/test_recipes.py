@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from itertools import pairwise
 from typing import Any
 
@@ -37,6 +37,7 @@ from chainrule.recipes import (
     fit,
     ladder,
 )
+from chainrule.recipes.recipe import USES
 from chainrule.tasks.comparison import Row
 from chainrule.tasks.evaluation import surprisal
 from chainrule.training.run import Progress
@@ -130,7 +131,8 @@ def test_the_smoothing_is_the_one_that_was_asked_for() -> None:
         ("add-k", AddK(1.0)),
         ("stupid-backoff", StupidBackoff()),
     ):
-        fitted = fit(recipe("ngram", order=2, k=1.0, smoothing=name), DATA)
+        k = 1.0 if name == "add-k" else None
+        fitted = fit(recipe("ngram", order=2, k=k, smoothing=name), DATA)
         assert isinstance(fitted.model, NgramModel)
         assert fitted.model.smoothing == smoothing
     for name in ESTIMATED:
@@ -260,6 +262,14 @@ def test_what_a_recipe_says_of_the_training_makes_a_difference(changes: dict[str
         ("rnn", {"dropout": 1.5}, r"dropout: expected .*, got 1\.5"),
         ("window", {"dropout": 0.5}, r"dropout: expected a recurrent network, got window"),
         ("window", {"tied": True}, r"tied: expected a recurrent network, got window"),
+        ("window", {"layers": 2}, r"layers: expected a recurrent network, got window"),
+        ("lstm", {"window": 4}, r"window: expected the window model, got lstm"),
+        ("lstm", {"order": 3}, r"order: expected an n-gram model, got lstm"),
+        ("bigram", {"order": 3}, r"order: expected an n-gram model, got bigram"),
+        ("ngram", {"hidden": 64}, r"hidden: expected a network, got ngram"),
+        ("ngram", {"weight_dropout": 0.2}, r"weight dropout: expected a recurrent network, got ngram"),
+        ("contexts", {"rate": 0.1}, r"rate: expected a network, got contexts"),
+        ("ngram", {"k": 0.5}, r"k: expected the smoothing add-k, got witten-bell"),
         ("lstm", {"cutoffs": (5, 2)}, r"cutoffs: expected rising ids .*, got \(5, 2\)"),
         ("rnn", {"rate": 0.0}, r"learning rate: expected a positive number, got 0\.0"),
         ("rnn", {"epochs": 0}, r"epochs: expected at least 1, got 0"),
@@ -280,6 +290,17 @@ def test_what_a_recipe_says_of_the_training_makes_a_difference(changes: dict[str
 def test_recipes_without_a_meaning_are_refused(kind: str, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         fit(recipe(kind, **changes), DATA)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "bigram", "ngram", "contexts"])
+def test_what_is_counted_keeps_to_any_seed_and_time(kind: str) -> None:
+    fit(recipe(kind, seed=7, seconds=30.0), DATA)
+
+
+def test_every_setting_has_models_that_use_it() -> None:
+    told = [name for _, _, names in USES for name in names]
+    rest = {"kind", "seed", "seconds", "engine", "device", "compiled"}  # of all, or the engine's
+    assert sorted([*told, *rest]) == sorted(field.name for field in fields(Recipe))
 
 
 # --- the ladder --------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from chainrule.data.vocabulary import Vocabulary
 from chainrule.files import read_arrays, write_arrays
 from chainrule.models.archive import describe_state, pack, plain, size, unpack
 from chainrule.models.recurrent import RecurrentModel
-from chainrule.recipes import Recipe, check_device, compressing, evaluate_part, fit, world_size
+from chainrule.recipes import Recipe, check, check_device, compressing, evaluate_part, fit, world_size
 from chainrule.recipes.adaptive import kinds_of
 from chainrule.recipes.card import CARD, fitted_card, imported_card, mixture_card
 from chainrule.recipes.mixing import weigh
@@ -105,6 +105,7 @@ class LanguageModel:
             expected = ", ".join(sorted(OWN_SETTINGS | READING))
             raise InputError(f"fit: expected settings among {expected}; got {', '.join(sorted(unknown))}")
         recipe = Recipe(kind=model, **settings)
+        check(recipe)
         how: dict[str, Any] = {"report": report, "scoring": scoring, "note": note, "files": files}
         return cls.fitted(recipe, read_text(text, **reading), name=name, **how)
 

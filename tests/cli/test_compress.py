@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import chainrule
+from chainrule.recipes import compressing
 from tests.cli.conftest import ONE_THREAD, Run
 from tests.cli.test_bad_input import one_line
 
@@ -64,6 +65,30 @@ def test_a_file_that_carries_its_model(run: Run, book: Path, tmp_path: Path, cou
     assert "1,501 tokens by the model" in done.out
     assert run("decompress", "book.txt.cr", "-o", "b").code == 0
     assert (tmp_path / "b").read_bytes() == book.read_bytes()
+
+
+def test_info_of_a_compressed_file(run: Run, book: Path, tmp_path: Path, counted_file: Path) -> None:
+    """Its sizes and what coded it, without the model; damage is found, as far as it goes without one."""
+    original = book.stat().st_size
+    for options in ((), ("-m", counted_file), ("-m", counted_file, "--with-model", "--online")):
+        done = json.loads(run("compress", "book.txt", *options, "--force", "--json").out)
+        found = json.loads(run("info", "book.txt.cr", "--json").out)
+        assert found["original"] == original
+        assert (found["compressed"], found["model_bytes"]) == (done["compressed"], done["model_bytes"])
+        assert (found["coded_by"] is None) == (not options)
+    assert found["coded_by"]["model"] == compressing.fingerprint(chainrule.load(counted_file))
+    assert found["coded_by"]["online"]
+    assert found["coded_by"]["carried"]
+    shown = run("info", "book.txt.cr").out
+    assert f"{original:,} bytes" in shown
+    assert "which learned as it read, in the file:" in shown
+
+    file = tmp_path / "book.txt.cr"
+    data = file.read_bytes()
+    spoiled = {"cut short": data[:-1], "damaged": data[:-3] + b"abc", "more bytes": data + b"x"}
+    for what, damaged in spoiled.items():
+        file.write_bytes(damaged)
+        assert what in one_line(run("info", "book.txt.cr"))
 
 
 def test_pipes(book: Path, tmp_path: Path) -> None:

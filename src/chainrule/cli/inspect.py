@@ -1,6 +1,7 @@
-"""`chainrule info`: what is known of a model file."""
+"""`chainrule info`: what is known of a model file, or of a compressed one."""
 
-from dataclasses import fields
+from collections.abc import Iterable
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from chainrule.cli.console import out, print_json
 from chainrule.language_model import LanguageModel, load
 from chainrule.recipes import COUNTED, NETWORKS, Recipe
+from chainrule.recipes.compressing import SHOWN, Contents, look_into
 from chainrule.report import number
 
 OFF = frozenset(  # options that go without saying when they are not used
@@ -30,20 +32,61 @@ NETWORK_SETTINGS = {field.name for field in fields(Recipe)} - COUNT_SETTINGS
 
 
 def info(
-    model: Annotated[Path, typer.Argument(help="A model file.")],
+    file: Annotated[Path, typer.Argument(help="A model file, or one that `compress` wrote.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
 ) -> None:
     """Show what a model file holds: recipe, vocabulary, split, training and held-out figures.
 
+    Of a file that `compress` wrote: what it stands for and takes, and which model it needs.
+
     Example: `chainrule info lstm.chainrule`
     """
-    lm = load(model)
+    compressed = look_into(file) if file.is_file() else None
+    if compressed is not None:
+        _show_compressed(file, compressed, json=json)
+        return
+    lm = load(file)
     if json:
         count, unit = lm.size
         known = {"size": count, "size_unit": unit, "state": lm.state, "vocabulary": lm.codec.vocab_size}
-        print_json({"file": str(model), **known, **lm.card})
+        print_json({"file": str(file), **known, **lm.card})
     else:
         out().print(card_table(lm))
+
+
+def _show_compressed(file: Path, found: Contents, *, json: bool) -> None:
+    """A compressed file, a line a fact; by its header and its blocks, as nothing is decoded."""
+    details = found.details
+    sizes = {"original": found.original, "compressed": found.compressed}
+    if json:
+        known = {"model_bytes": found.carried, "coded_by": details and asdict(details)}
+        print_json({"file": str(file), **sizes, **known})
+        return
+    rows = [(name, f"{value:,} bytes") for name, value in sizes.items()]
+    if found.original:
+        rows.append(("bits per byte", number(8 * found.compressed / found.original, 4)))
+    if details is None:
+        rows.append(("coded by", "a mix that learns the file as it reads: no model is needed"))
+    else:
+        within = f", in the file: {found.carried:,} bytes" if details.carried else ""
+        learns = ", which learned as it read" if details.online else ""
+        rows += [
+            ("coded by", f"the model {details.model[:SHOWN]} ({details.tokenizer}){learns}{within}"),
+            ("numbers", details.path),
+            ("made on", details.made_on),
+            ("made by", f"chainrule {details.chainrule}"),
+        ]
+    out().print(facts(rows))
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> Table:
+    """A line a fact."""
+    made = Table(show_header=False, box=None)
+    made.add_column(style="bold")
+    made.add_column()
+    for name, value in rows:
+        made.add_row(name, escape(str(value)))
+    return made
 
 
 def card_table(lm: LanguageModel) -> Table:
@@ -57,12 +100,10 @@ def card_table(lm: LanguageModel) -> Table:
         for name, value in card["recipe"].items()
         if name in {"kind", *used} and value not in (None, (), [], "scratch") and (value or name not in OFF)
     }
-    made = Table(show_header=False, box=None)
-    made.add_column(style="bold")
-    made.add_column()
+    rows: list[tuple[str, object]] = []
 
     def line(name: str, value: object) -> None:
-        made.add_row(name, escape(str(value)))
+        rows.append((name, value))
 
     count, unit = lm.size
     line("model", recipe["kind"])
@@ -90,7 +131,7 @@ def card_table(lm: LanguageModel) -> Table:
     if card["held_out"]:
         line("held out", figures(card["held_out"]))
     line("made by", f"chainrule {card['chainrule']}")
-    return made
+    return facts(rows)
 
 
 def figures(report: dict[str, Any]) -> str:

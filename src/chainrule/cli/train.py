@@ -36,6 +36,7 @@ from chainrule.recipes import (
     SCHEDULES,
     SMOOTHINGS,
     Recipe,
+    check,
     fit,
     follows,
     world_size,
@@ -186,6 +187,7 @@ def train(
         device=device,
         compiled=compiled,
     )
+    check(settings)
     parts = [fraction_or_text(valid, "--valid", errors), fraction_or_text(test, "--test", errors)]
     loaded = read_corpus(corpus, errors)
     data = read_text(

@@ -33,7 +33,7 @@ class Job:
 
     def __init__(self, corpus: Corpus, recipe: dict[str, Any], tokenizer: str, name: str) -> None:
         """Start it. recipe: fields of `Recipe`. name: what its model will be called."""
-        self.name = name
+        self.name, self.kind = name, recipe["kind"]
         self.folder = Path(mkdtemp(prefix="chainrule-lab-"))
         (self.folder / TEXT).write_bytes(corpus.text.encode("utf-8", "surrogatepass"))
         try:
@@ -97,6 +97,10 @@ class Job:
     def model(self) -> LanguageModel:
         """The model that it made."""
         return load(self.folder / MODEL)
+
+    def file(self) -> bytes:
+        """The model's file, to be kept elsewhere."""
+        return (self.folder / MODEL).read_bytes()
 
 
 def _hear(process: "subprocess.Popen[str]", heard: list[Line]) -> None:

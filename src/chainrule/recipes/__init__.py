@@ -7,7 +7,7 @@ validation part; the filled-in recipe comes back with the model.
 from chainrule.recipes.choice import Choice, choose
 from chainrule.recipes.comparing import compare_models, evaluate_part, ladder
 from chainrule.recipes.engines import check_device, follows, world_size
-from chainrule.recipes.fitting import fit
+from chainrule.recipes.fitting import check, fit
 from chainrule.recipes.networks import affordable, filled, find_rate
 from chainrule.recipes.recipe import (
     COUNTED,
@@ -37,6 +37,7 @@ __all__ = [
     "FitResult",
     "Recipe",
     "affordable",
+    "check",
     "check_device",
     "choose",
     "compare_models",

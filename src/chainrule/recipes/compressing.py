@@ -36,9 +36,11 @@ from chainrule.recipes.adaptive import kinds_of
 from chainrule.recipes.online import learns
 from chainrule.recipes.online import online as online_form
 from chainrule.tasks.compression import (
+    MAGIC,
     Behind,
     ByteBlocks,
     ByteCoder,
+    Contents,
     Details,
     Promise,
     Reader,
@@ -46,6 +48,7 @@ from chainrule.tasks.compression import (
     Target,
     TokenBlocks,
     Writer,
+    contents,
     read_stream,
     write_stream,
 )
@@ -197,6 +200,21 @@ def _no_more_open(path: Path, out: Path) -> None:
     """Whoever may not read the one may not read the other."""
     with contextlib.suppress(OSError):
         shutil.copymode(path, out)
+
+
+def look_into(path: Path) -> Contents | None:
+    """What a compressed file holds, without decoding it; None for a file of another kind.
+
+    Raises FileFormatError where it is damaged, InputError where there is none.
+    """
+    with opened(path) as source:
+        if source.read(len(MAGIC)) != MAGIC:
+            return None
+        source.seek(0)
+        try:
+            return contents(source)
+        except FileFormatError as error:
+            raise FileFormatError(f"{path}: {error}") from error
 
 
 def opened(path: Path) -> IO[bytes]:

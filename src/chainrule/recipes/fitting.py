@@ -3,16 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from chainrule.core import InputError
 from chainrule.data.dataset import Dataset
 from chainrule.models.uniform import Uniform
 from chainrule.recipes.adaptive import read
 from chainrule.recipes.counted import count
 from chainrule.recipes.engines import check_engine
 from chainrule.recipes.networks import learn
-from chainrule.recipes.recipe import KINDS, NETWORKS, FitResult, Recipe
+from chainrule.recipes.recipe import FitResult, Recipe, check_settings
 from chainrule.training import Progress
 from chainrule.training.records import RunFiles
+
+
+def check(recipe: Recipe) -> None:
+    """Raises InputError for what can be seen to have no meaning before there is a text."""
+    check_settings(recipe)
+    check_engine(recipe)
 
 
 def fit(
@@ -28,9 +33,7 @@ def fit(
     report: told how far it is. note: told, once all was checked, what was chosen where a network's recipe
     left it open, and why. files: what a network's training leaves beside its model, and goes on from.
     """
-    if recipe.seed < 0:
-        raise InputError(f"seed: expected 0 or more, got {recipe.seed}")
-    check_engine(recipe)
+    check(recipe)
     match recipe.kind:
         case "uniform":
             return FitResult(Uniform(data.codec.vocab_size), recipe)
@@ -41,7 +44,5 @@ def fit(
             return count(recipe, data, report)
         case "contexts":
             return read(recipe, data)
-        case kind if kind in NETWORKS:
-            return learn(recipe, data, report, note, files)
         case _:
-            raise InputError(f"model: expected one of {', '.join(KINDS)}, got {recipe.kind!r}")
+            return learn(recipe, data, report, note, files)

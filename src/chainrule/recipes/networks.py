@@ -20,7 +20,7 @@ from chainrule.models.window import WindowLearner
 from chainrule.recipes.choice import GATES, choose
 from chainrule.recipes.engines import engine_of
 from chainrule.recipes.memory import check_memory
-from chainrule.recipes.recipe import OPTIMIZERS, RECURRENT, SCHEDULES, FitResult, Recipe
+from chainrule.recipes.recipe import OPTIMIZERS, SCHEDULES, FitResult, Recipe, check_settings
 from chainrule.tasks.evaluation import mean_nats_in_rows
 from chainrule.training import (
     SGD,
@@ -54,7 +54,6 @@ DECAY = 0.01
 RATE_SGD = 1.0
 HIGHEST_SGD = 1000.0  # of a sweep: descent bears higher rates than Adam
 WHERE = ("device", "compiled")  # a run may go on elsewhere
-ONLY_RECURRENT = ("tied", "layer_norm", "dropout", "embedding_dropout", "weight_dropout", "cutoffs")
 
 
 def filled(recipe: Recipe, data: Dataset) -> tuple[Recipe, str | None]:
@@ -153,8 +152,7 @@ def find_rate(recipe: Recipe, data: Dataset, report: Callable[[float], None] | N
 
     report: told the share that is done.
     """
-    if recipe.seed < 0:
-        raise InputError(f"seed: expected 0 or more, got {recipe.seed}")
+    check_settings(recipe)
     recipe, _ = filled(recipe, data)
     _check(recipe, data)
     weights, partition, dropout = np.random.default_rng(recipe.seed).spawn(3)
@@ -177,11 +175,6 @@ def _check(recipe: Recipe, data: Dataset) -> None:
     for name, value in (("batch", recipe.batch), ("steps", recipe.steps), ("hidden", recipe.hidden)):
         if cast(int, value) < 1:
             raise InputError(f"{name}: expected at least 1, got {value}")
-    if recipe.kind not in RECURRENT:
-        usual = Recipe()
-        for name in ONLY_RECURRENT:
-            if getattr(recipe, name) not in (getattr(usual, name), 0, ()):
-                raise InputError(f"{name}: expected a recurrent network, got {recipe.kind}")
     check_length(data.train.ids, cast(int, recipe.steps))
     _limits(recipe).check()
     check_clip(recipe.clip)

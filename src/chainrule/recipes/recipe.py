@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.core import TokenModel
+from chainrule.core import InputError, TokenModel
 from chainrule.models.ngram import ESTIMATED, Discounts
 from chainrule.models.ngram.smoothing import COUNTED as BY_COUNTS
 from chainrule.training import Training
@@ -79,6 +79,39 @@ class Recipe:
         object.__setattr__(self, "minimum", tuple(self.minimum))  # JSON has lists only
         if self.cutoffs is not None:
             object.__setattr__(self, "cutoffs", tuple(self.cutoffs))
+
+
+# settings that only some kinds have a use for. seed and seconds are for all: what is counted keeps to any
+OF_NGRAMS = ("order", "smoothing", "k", "minimum")
+OF_RECURRENT = ("layers", "tied", "layer_norm", "dropout", "embedding_dropout", "weight_dropout", "cutoffs")
+OF_NETWORKS = (
+    *("hidden", "embedding", "epochs", "batch", "steps", "partition", "optimizer", "weight_decay"),
+    *("rate", "schedule", "warmup", "average", "clip", "patience"),
+)
+USES = (
+    ("an n-gram model", ("ngram",), OF_NGRAMS),
+    ("the window model", ("window",), ("window",)),
+    ("a recurrent network", RECURRENT, OF_RECURRENT),
+    ("a network", NETWORKS, OF_NETWORKS),
+)
+
+
+def check_settings(recipe: Recipe) -> None:
+    """Raises InputError for a kind that there is not, for a seed below 0, and for a setting that such a model
+    has no use for and that is not as it is usually."""
+    if recipe.kind not in KINDS:
+        raise InputError(f"model: expected one of {', '.join(KINDS)}, got {recipe.kind!r}")
+    if recipe.seed < 0:
+        raise InputError(f"seed: expected 0 or more, got {recipe.seed}")
+    usual = Recipe()
+    for expected, kinds, names in USES:
+        if recipe.kind in kinds:
+            continue
+        for name in names:
+            if getattr(recipe, name) not in (getattr(usual, name), 0, ()):
+                raise InputError(f"{name.replace('_', ' ')}: expected {expected}, got {recipe.kind}")
+    if recipe.k is not None and recipe.smoothing != "add-k":
+        raise InputError(f"k: expected the smoothing add-k, got {recipe.smoothing}")
 
 
 @dataclass(frozen=True)

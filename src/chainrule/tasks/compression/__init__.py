@@ -9,14 +9,25 @@ streams.py the way of all bytes through them, behind.py reads back what was code
 from chainrule.tasks.compression.behind import Behind
 from chainrule.tasks.compression.blocks import ByteBlocks, ByteCoder, Promise, TokenBlocks
 from chainrule.tasks.compression.coder import Coded, decode, encode, frequencies
-from chainrule.tasks.compression.container import Details, Reader, Source, Target, Writer
+from chainrule.tasks.compression.container import (
+    MAGIC,
+    Contents,
+    Details,
+    Reader,
+    Source,
+    Target,
+    Writer,
+    contents,
+)
 from chainrule.tasks.compression.streams import read_stream, write_stream
 
 __all__ = [
+    "MAGIC",
     "Behind",
     "ByteBlocks",
     "ByteCoder",
     "Coded",
+    "Contents",
     "Details",
     "Promise",
     "Reader",
@@ -24,6 +35,7 @@ __all__ = [
     "Target",
     "TokenBlocks",
     "Writer",
+    "contents",
     "decode",
     "encode",
     "frequencies",

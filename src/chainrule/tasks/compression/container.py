@@ -182,6 +182,39 @@ class Reader:
         self._crc = expected
 
 
+class Contents(NamedTuple):
+    """What a compressed file is made of, in bytes. details: None where no model coded it. original: what it
+    stands for; compressed: what it takes; carried: what of that its model's own file takes."""
+
+    details: Details | None
+    original: int
+    compressed: int
+    carried: int
+
+
+def contents(source: Source) -> Contents:
+    """Look through a compressed file without decoding it: its checks are looked at, and need no model.
+
+    Raises FileFormatError for a file that is foreign or damaged.
+    """
+    reader, carried = Reader(source), 0
+    details = reader.header()
+    if details is not None and details.carried:
+        before = reader.size
+        _passed(reader)
+        carried = reader.size - before
+    end = _passed(reader)
+    reader.finish()
+    return Contents(details, end.total, reader.size, carried)
+
+
+def _passed(reader: Reader) -> End:
+    """The end of a stream, whose blocks are read and not kept."""
+    while not isinstance(part := reader.next(), End):
+        pass
+    return part
+
+
 def varint(value: int) -> bytes:
     """A number of 0 or more in base 128, low digits first."""
     digits = bytearray()
