@@ -23,6 +23,11 @@ def trained(run):
 def test_from_dated_reviews_to_a_forecast(run, trained, tmp_path):
     assert trained["held_out"][0]["accuracy"] > 0.7
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    told = json.loads(run("info", "c", "--json").out)
+    assert (told["kind"], told["held_out"]) == ("classifier", trained["held_out"])
+    shown = run("info", "c").out
+    assert "classifier, words" in shown
+    assert f"accuracy {100 * trained['held_out'][0]['accuracy']:.1f} %" in shown
     done = run("classify", "predict", "c", "--string", "the plot is wonderful", "--explain")
     assert done.code == 0, done.err
     assert "positive" in done.out
@@ -61,7 +66,7 @@ def test_a_file_for_each_class_and_folds(run, tmp_path):
     assert done.code == 0, done.err
     assert "3 folds" in done.out
     assert "very positive 12" in done.out
-    assert (tmp_path / "d").exists()
+    assert run("info", "d").out.count("held out") == 3
     again = run("classify", "train", *files, "-o", "d")
     assert again.code == 2
     assert "--force" in again.err

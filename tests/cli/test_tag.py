@@ -35,6 +35,10 @@ def test_train_predict_evaluate(run: Run, file: Path, tmp_path: Path) -> None:
     assert "trained on 72 sentences" in done.out
     assert "held out: 8 sentences" in done.out
     assert "hidden Markov model" in done.out
+    told = json.loads(run("info", "names.chainrule", "--json").out)
+    assert (told["kind"], told["sentences"]) == ("tagger", 72)
+    assert len(told["held_out"]) == 4
+    assert "held out, hidden Markov model" in run("info", "names.chainrule").out
     done = run("tag", "predict", "names.chainrule", stdin="Dr\na x\n\nc\n")
     assert [line.split("\t")[0] for line in done.out.splitlines()] == ["Dr", "a", "", "c"]
     assert "wrote tags.conll" in run("tag", "predict", "names.chainrule", file, "-o", "tags.conll").out

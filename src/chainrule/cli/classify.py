@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,12 +97,12 @@ def train(
     how: dict[str, Any] = {"model": model, "fold_case": not keep_case, "seed": seed, "name": labelled.source}
     how |= {name: value for name, value in network.items() if value}
     classifier, made = _fit(labelled, splits, how, whole=bool(folds) and to is not None)
+    figures = [each.as_dict() for each in made]
     if to is not None:
-        classifier.save(to)
+        replace(classifier, card={**classifier.card, "held_out": figures}).save(to)
     if plot is not None:
         _draw(plot, made[-1])
     if json:
-        figures = [each.as_dict() for each in made]
         head = {"data": labelled.source, "notes": labelled.notes, "classes": names, "seed": seed}
         print_json(head | {"card": dict(classifier.card), "held_out": figures})
         return

@@ -9,11 +9,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from chainrule.classifier import TextClassifier
 from chainrule.cli.console import out, print_json
+from chainrule.files import read_arrays
 from chainrule.language_model import LanguageModel, load
 from chainrule.recipes import COUNTED, NETWORKS, Recipe
 from chainrule.recipes.compressing import SHOWN, Contents, look_into
 from chainrule.report import number
+from chainrule.tagger import Tagger, load_tagger
 
 OFF = frozenset(  # options that go without saying when they are not used
     (
@@ -27,41 +30,79 @@ OFF = frozenset(  # options that go without saying when they are not used
         "compiled",
     )
 )
+SHARES = {"accuracy": "accuracy", "macro F1": "macro_f1", "always the most frequent": "majority"}
 COUNT_SETTINGS = {"order", "smoothing", "k", "minimum"}
 NETWORK_SETTINGS = {field.name for field in fields(Recipe)} - COUNT_SETTINGS
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="A model file, or one that `compress` wrote.")],
+    file: Annotated[Path, typer.Argument(help="A model, a classifier, a tagger, or what `compress` wrote.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
 ) -> None:
     """Show what a model file holds: recipe, vocabulary, split, training and held-out figures.
 
-    Of a file that `compress` wrote: what it stands for and takes, and which model it needs.
+    Of a classifier or a tagger: what it was trained on, and how good it was on what was held out. Of a file
+    that `compress` wrote: what it stands for and takes, and which model it needs.
 
     Example: `chainrule info lstm.chainrule`
     """
     compressed = look_into(file) if file.is_file() else None
-    if compressed is not None:
-        _show_compressed(file, compressed, json=json)
-        return
-    lm = load(file)
+    known, shown = _compressed(compressed) if compressed else _model(file)
     if json:
-        count, unit = lm.size
-        known = {"size": count, "size_unit": unit, "state": lm.state, "vocabulary": lm.codec.vocab_size}
-        print_json({"file": str(file), **known, **lm.card})
+        print_json({"file": str(file), **known})
     else:
-        out().print(card_table(lm))
+        out().print(shown)
 
 
-def _show_compressed(file: Path, found: Contents, *, json: bool) -> None:
-    """A compressed file, a line a fact; by its header and its blocks, as nothing is decoded."""
+def _model(file: Path) -> tuple[dict[str, Any], Table]:
+    """A model's file, of whatever kind, as JSON has it and as a table."""
+    match read_arrays(file)[1].get("kind"):
+        case "classifier":
+            return _classifier(TextClassifier.load(file))
+        case "tagger":
+            return _tagger(load_tagger(file))
+        case _:
+            lm = load(file)
+            count, unit = lm.size
+            known = {"size": count, "size_unit": unit, "state": lm.state, "vocabulary": lm.codec.vocab_size}
+            return {**known, **lm.card}, card_table(lm)
+
+
+def _classifier(classifier: TextClassifier) -> tuple[dict[str, Any], Table]:
+    card = cast(dict[str, Any], classifier.card)
+    texts = ", ".join(f"{name} {count:,}" for name, count in card["texts"].items())
+    rows = [("model", f"classifier, {card['model']}"), ("texts", texts), ("source", card["source"])]
+    rows += [("of it", f"{part['weight']:.3f} {part['name']}") for part in card["parts"]]
+    rows.append(("training", f"{card['seconds']:.1f} s, seed {card['seed']}"))
+    for made in card.get("held_out", []):
+        figures = ", ".join(f"{name} {100 * made[key]:.1f} %" for name, key in SHARES.items())
+        rows.append(("held out", f"{figures}, over {made['texts']:,} texts"))
+    return {"kind": "classifier", "classes": list(classifier.classes), **card}, facts(rows)
+
+
+def _tagger(tagger: Tagger) -> tuple[dict[str, Any], Table]:
+    card, codec = cast(dict[str, Any], tagger.card), tagger.codec
+    recipe = {name: value for name, value in card["recipe"].items() if value not in (None, False, [], ())}
+    rows: list[tuple[str, object]] = [
+        ("model", f"tagger, {tagger.form}"),
+        ("trained on", f"{card['sentences']:,} sentences, {card['tokens']:,} tokens"),
+        ("tags", f"{len(codec.tags)}, vocabulary {len(codec.vocabulary):,}"),
+        ("recipe", ", ".join(f"{name} {value}" for name, value in recipe.items())),
+        ("training", f"{card['stopped']}, {card['seconds']:.1f} s"),
+    ]
+    for name, made in card.get("held_out", {}).items():
+        match = made.get("spans") or made["others"]
+        rows.append((f"held out, {name}", f"accuracy {made['accuracy']:.2%}, F1 {match['f1']:.2%}"))
+    rows.append(("made by", f"chainrule {card['chainrule']}"))
+    counts = {"tags": len(codec.tags), "vocabulary": len(codec.vocabulary)}
+    return {"kind": "tagger", "form": tagger.form, **counts, **card}, facts(rows)
+
+
+def _compressed(found: Contents) -> tuple[dict[str, Any], Table]:
+    """A compressed file, by its header and the lengths of its blocks: nothing is decoded."""
     details = found.details
     sizes = {"original": found.original, "compressed": found.compressed}
-    if json:
-        known = {"model_bytes": found.carried, "coded_by": details and asdict(details)}
-        print_json({"file": str(file), **sizes, **known})
-        return
+    known = {**sizes, "model_bytes": found.carried, "coded_by": details and asdict(details)}
     rows = [(name, f"{value:,} bytes") for name, value in sizes.items()]
     if found.original:
         rows.append(("bits per byte", number(8 * found.compressed / found.original, 4)))
@@ -76,7 +117,7 @@ def _show_compressed(file: Path, found: Contents, *, json: bool) -> None:
             ("made on", details.made_on),
             ("made by", f"chainrule {details.chainrule}"),
         ]
-    out().print(facts(rows))
+    return known, facts(rows)
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> Table:

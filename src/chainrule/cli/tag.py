@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,12 +96,14 @@ def train(
     tagger.predict([sentence.tokens for sentence in tested])
     taken = time.perf_counter() - began
     scores = beside_baselines(tagger, training, tested) if tested else {}
+    figures = {name: each.as_dict() for name, each in scores.items()}
+    if out_file is not None:
+        replace(tagger, card={**tagger.card, "held_out": figures}).save(out_file)
     if json:
         made: dict[str, Any] = {"source": file, "form": form, "card": dict(tagger.card), "notes": notes}
         tagged = sum(len(sentence.tokens) for sentence in tested)
         made |= {"tags": len(tagger.codec.tags), "vocabulary": len(tagger.codec.vocabulary)}
-        made |= {"held_out": {name: each.as_dict() for name, each in scores.items()}}
-        print_json(made | {"tokens_per_second": tagged / taken if tested else None})
+        print_json(made | {"held_out": figures, "tokens_per_second": tagged / taken if tested else None})
         return
     for each in notes:
         note(each)
