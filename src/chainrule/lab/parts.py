@@ -71,7 +71,7 @@ def progress(say: Say, job: Job, view: View, tick: Any) -> Any:
         parts += [mo.Html(views.learning(view, words)), mo.accordion({say("The numbers", "数据"): numbers})]
     if view.status == "done":
         label, kind = say("Save the model as a file", "把模型保存为文件"), "application/octet-stream"
-        parts.append(mo.download(job.file, f"{job.kind}.chainrule", kind, label=label))
+        parts.append(row(mo.download(job.file, f"{job.kind}.chainrule", kind, label=label)))
     return mo.vstack(parts)
 
 

@@ -15,6 +15,7 @@ RATE = (
     4e-3  # of the others, and of a large text: a higher one came to diverge there (docs/LOG.md, 2026-11-25)
 )
 LARGE = 4_000_000  # tokens
+READ = 8_000_000  # tokens of all passes: a network of 512 units is then at its best (docs/LOG.md, 2026-11-26)
 ENDLESS = 10_000  # epochs, where it is the time that is limited
 ONE_HOT = 256  # tokens of the largest vocabulary that is read one-hot
 LARGE_VOCABULARY = 12_000  # tokens from which the softmax is adaptive
@@ -87,9 +88,8 @@ def _by_size(tokens: int) -> tuple[int, int, str]:
     """Units, epochs, and why, where time is no matter."""
     if tokens < 500_000:
         return 256, 30, "too few for more units"
-    if tokens < LARGE:
-        return 512, 20, "enough for 512 units"
-    return 512, 3, "so many that few passes suffice"
+    passes = max(3, min(16, round(READ / tokens)))
+    return 512, passes, "enough for 512 units" if tokens < LARGE else "so many that few passes suffice"
 
 
 def _small(tokens: int, embedding: int, seconds: float | None, kind: str) -> Choice:
