@@ -16,8 +16,8 @@ from chainrule.training.records import RunFiles
 
 def check(recipe: Recipe) -> None:
     """Raises InputError for what can be seen to have no meaning before there is a text."""
-    check_settings(recipe)
     check_engine(recipe)
+    check_settings(recipe)
 
 
 def fit(
