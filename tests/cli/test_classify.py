@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from chainrule.files import read_arrays, write_arrays
+
 ROWS = [
     ("positive", "The plot is wonderful, and the cast moved me."),
     ("negative", "the pace is dull. it bored me"),
@@ -67,6 +69,11 @@ def test_a_file_for_each_class_and_folds(run, tmp_path):
     assert "3 folds" in done.out
     assert "very positive 12" in done.out
     assert run("info", "d").out.count("held out") == 3
+    arrays, header = read_arrays(tmp_path / "d")
+    write_arrays(tmp_path / "e", arrays, {**header, "card": {}})
+    damaged = run("info", "e")
+    assert (damaged.code, damaged.err.count("\n")) == (2, 1)
+    assert "what it says of itself is damaged" in damaged.err
     again = run("classify", "train", *files, "-o", "d")
     assert again.code == 2
     assert "--force" in again.err

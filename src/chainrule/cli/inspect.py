@@ -11,6 +11,7 @@ from rich.table import Table
 
 from chainrule.classifier import TextClassifier
 from chainrule.cli.console import out, print_json
+from chainrule.core import ChainruleError, FileFormatError
 from chainrule.files import read_arrays
 from chainrule.language_model import LanguageModel, load
 from chainrule.recipes import COUNTED, NETWORKS, Recipe
@@ -47,7 +48,12 @@ def info(
     Example: `chainrule info lstm.chainrule`
     """
     compressed = look_into(file) if file.is_file() else None
-    known, shown = _compressed(compressed) if compressed else _model(file)
+    try:
+        known, shown = _compressed(compressed) if compressed else _model(file)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, ChainruleError):
+            raise
+        raise FileFormatError(f"{file}: what it says of itself is damaged ({error!r})") from error
     if json:
         print_json({"file": str(file), **known})
     else:
