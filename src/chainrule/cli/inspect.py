@@ -16,6 +16,7 @@ from chainrule.files import read_arrays
 from chainrule.language_model import LanguageModel, load
 from chainrule.recipes import COUNTED, NETWORKS, Recipe
 from chainrule.recipes.compressing import SHOWN, Contents, look_into
+from chainrule.recipes.recipe import OF_NGRAMS
 from chainrule.report import number
 from chainrule.tagger import Tagger, load_tagger
 
@@ -32,8 +33,7 @@ OFF = frozenset(  # options that go without saying when they are not used
     )
 )
 SHARES = {"accuracy": "accuracy", "macro F1": "macro_f1", "always the most frequent": "majority"}
-COUNT_SETTINGS = {"order", "smoothing", "k", "minimum"}
-NETWORK_SETTINGS = {field.name for field in fields(Recipe)} - COUNT_SETTINGS
+NETWORK_SETTINGS = {field.name for field in fields(Recipe)} - {*OF_NGRAMS}
 
 
 def info(
@@ -50,9 +50,9 @@ def info(
     compressed = look_into(file) if file.is_file() else None
     try:
         known, shown = _compressed(compressed) if compressed else _model(file)
+    except ChainruleError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, ChainruleError):
-            raise
         raise FileFormatError(f"{file}: what it says of itself is damaged ({error!r})") from error
     if json:
         print_json({"file": str(file), **known})
@@ -141,7 +141,7 @@ def card_table(lm: LanguageModel) -> Table:
     card = cast(dict[str, Any], lm.card)
     kind = card["recipe"]["kind"]
     other = {"layers"} if kind == "window" else {"window"}
-    used = COUNT_SETTINGS if kind in COUNTED else NETWORK_SETTINGS - other if kind in NETWORKS else set()
+    used = {*OF_NGRAMS} if kind in COUNTED else NETWORK_SETTINGS - other if kind in NETWORKS else set()
     recipe = {
         name: value
         for name, value in card["recipe"].items()
